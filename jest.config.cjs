@@ -1,0 +1,15 @@
+const shared = {
+  testEnvironment: 'node',
+  transform: { '^.+\\.ts$': '@swc/jest' },
+  testEnvironmentOptions: { customExportConditions: ['weir-source', 'node', 'require', 'default'] },
+  modulePathIgnorePatterns: ['/dist/', '/\\.weir/'],
+};
+
+/** unit: pure; integration: disk, sockets, worker threads; lab: real Open vSwitch in namespaces, one file at a time. */
+module.exports = {
+  projects: [
+    { ...shared, displayName: 'unit', testMatch: ['<rootDir>/{apps,libs,test}/**/*.spec.ts'], testPathIgnorePatterns: ['\\.int\\.spec\\.ts$', '\\.lab\\.spec\\.ts$', '/node_modules/'] },
+    { ...shared, displayName: 'integration', testMatch: ['<rootDir>/{apps,libs,test}/**/*.int.spec.ts'] },
+    { ...shared, displayName: 'lab', testMatch: ['<rootDir>/{apps,libs,test}/**/*.lab.spec.ts'] },
+  ],
+};

@@ -1,0 +1,80 @@
+import type { JsonObject } from '@weir/kernel';
+
+/** Who asked for it and why it happened; ids only, never personal data or secrets. */
+export interface EventMetadata {
+  /** The request that it belongs to. */
+  readonly correlation: string;
+  /** The event or request that caused it. */
+  readonly causation: string;
+  readonly actor: string;
+  readonly project?: string;
+  /** RFC 3339, UTC, milliseconds. */
+  readonly time: string;
+}
+
+export interface NewEvent {
+  /** UUIDv7, chosen by the caller; the same id again in the same stream at the same revision is the same append (idempotent). */
+  readonly id: string;
+  readonly type: string;
+  readonly schemaVersion: number;
+  readonly data: JsonObject;
+  readonly metadata: EventMetadata;
+}
+
+export interface RecordedEvent extends NewEvent {
+  /** Place in the whole log: ordered, from 1, gaps allowed. */
+  readonly position: number;
+  readonly stream: string;
+  /** Place in its stream, from 0, without gaps. */
+  readonly revision: number;
+  /** SHA-256, hex, over the canonical form of everything above. */
+  readonly digest: string;
+}
+
+/** The revision of a stream's last event; NO_STREAM where nothing was ever appended. */
+export type Revision = number;
+export const NO_STREAM: Revision = -1;
+
+export interface Write {
+  readonly stream: string;
+  readonly expected: Revision;
+  readonly events: readonly NewEvent[];
+}
+
+/** Guards a stream that was only read. */
+export interface Check {
+  readonly stream: string;
+  readonly expected: Revision;
+}
+
+export interface Append {
+  readonly writes: readonly Write[];
+  readonly checks?: readonly Check[];
+}
+
+export interface AppendResult {
+  /** Of the last event written. */
+  readonly position: number;
+  readonly events: readonly RecordedEvent[];
+}
+
+export interface Subscription {
+  close(): void;
+}
+
+/**
+ * An append is all or nothing, and on disk when its promise resolves, rows of the read models included.
+ * A stale `expected` rejects with WrongExpectedRevision and leaves nothing.
+ */
+export interface EventStore {
+  append(append: Append): Promise<AppendResult>;
+  /** Events of one stream in order; [] for a stream that does not exist. */
+  readStream(stream: string, fromRevision?: Revision): Promise<readonly RecordedEvent[]>;
+  /** Events after `position`, in order, at most `limit`. */
+  readAll(after: number, limit: number): Promise<readonly RecordedEvent[]>;
+  /** The position of the last event, 0 in an empty log. */
+  head(): Promise<number>;
+  /** Every event after `position`, in order, each once; the handler's promise is awaited before the next batch. A handler that throws stops the subscription and calls `onError`. */
+  subscribe(after: number, handler: (events: readonly RecordedEvent[]) => Promise<void>, onError: (error: unknown) => void): Subscription;
+  close(): Promise<void>;
+}
