@@ -105,6 +105,8 @@ export interface Flow {
   /** Seconds; absent: never. */
   readonly idleTimeout?: number;
   readonly hardTimeout?: number;
+  /** Only on rows read from a switch: what this model cannot say, in hex as it came. Somebody else's row, never equal to one of ours. */
+  readonly foreign?: { readonly match?: string; readonly instructions?: string };
 }
 
 export interface Bucket {
@@ -116,6 +118,8 @@ export interface Group {
   readonly id: number;
   readonly type: 'all';
   readonly buckets: readonly Bucket[];
+  /** As for a flow: read from a switch, and not said by this model (its type is then not really `all`). */
+  readonly foreign?: string;
 }
 
 /** Packets per second, with one drop band. */
@@ -123,6 +127,8 @@ export interface Meter {
   readonly id: number;
   readonly rate: number;
   readonly burst: number;
+  /** As for a flow: read from a switch, with other flags or bands than ours. */
+  readonly foreign?: string;
 }
 
 export interface FlowStats {
