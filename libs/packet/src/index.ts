@@ -1,0 +1,11 @@
+export * from './arp';
+export { MalformedPacket } from './bytes';
+export * from './dhcp';
+export * from './dhcp-server';
+export * from './frame';
+export * from './icmp';
+export * from './icmp-error';
+export * from './icmpv6';
+export * from './ip';
+export { tcp, type TcpFlags, type TcpSegment, udp, type UdpDatagram } from './transport';
+export * from './vxlan';
