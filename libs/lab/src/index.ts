@@ -1,0 +1,24 @@
+export { capture, type Capture, type CapturedFrame, type FramePredicate, inject } from './capture';
+export {
+  createLab,
+  type HostName,
+  type InstanceOptions,
+  type Lab,
+  type LabHost,
+  type LabInstance,
+  type LabOptions,
+} from './lab';
+export { ovsAppctl, ovsOfctl, ovsVsctl } from './ovs';
+export { ping, type PingOptions, type PingReport } from './ping';
+export { type LabSite, twoSites } from './plan';
+export { CommandFailed, run, type RunOptions, type RunResult } from './run';
+export { destroyLeftovers, destroyLeftoversUnder } from './tear-down';
+export {
+  type ProbeEnd,
+  startUdpProbe,
+  type UdpProbe,
+  type UdpProbeOptions,
+  type UdpProbeReport,
+  VoidRun,
+} from './udp-probe';
+export { DeadlinePassed, waitFor, type WaitOptions } from './wait-for';

@@ -1,0 +1,284 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import {
+  createLab,
+  destroyLeftovers,
+  destroyLeftoversUnder,
+  type Lab,
+  ovsAppctl,
+  ovsOfctl,
+  ovsVsctl,
+  ping,
+  run,
+  startUdpProbe,
+  waitFor,
+} from '.';
+
+/** What a machine shows of labs: namespaces, processes, links to their folders. */
+async function traces(id: string): Promise<string[]> {
+  const namespaces = readdirSync('/run/netns').filter((name) => name.includes(id));
+  const shortcuts = readdirSync('/run').filter((name) => name.includes(`weir-${id}`));
+  const { stdout } = await run('ps', ['-eo', 'stat=,args=']);
+  const processes = stdout.split('\n').filter((line) => !line.startsWith('Z') && line.includes(id));
+  return [...namespaces, ...shortcuts, ...processes];
+}
+
+describe('a lab of two sites', () => {
+  let lab: Lab;
+  let addresses: string[];
+
+  beforeAll(async () => {
+    lab = await createLab();
+    addresses = lab.hosts.map((host) => host.underlay);
+  }, 30_000);
+
+  afterAll(async () => {
+    await lab.destroy();
+    expect(existsSync(lab.directory)).toBe(false);
+    expect(await traces(lab.id)).toEqual([]);
+  });
+
+  it('has two hosts in Paris and two in Tokyo', () => {
+    expect(lab.hosts.map(({ name, site, underlay }) => [name, site, underlay])).toEqual([
+      ['paris-1', 'paris', '198.51.100.1'],
+      ['paris-2', 'paris', '198.51.100.2'],
+      ['tokyo-1', 'tokyo', '203.0.113.1'],
+      ['tokyo-2', 'tokyo', '203.0.113.2'],
+    ]);
+  });
+
+  it('gives every host a switch of its own, without br-int, that answers outside its namespace', async () => {
+    for (const host of lab.hosts) {
+      expect((await ovsVsctl(host, ['list-br'])).trim()).toBe('br-phy');
+      expect(await ovsAppctl(host, ['dpif/show'])).toContain('netdev@');
+      expect(host.openflow.length).toBeLessThan(108);
+    }
+  });
+
+  it('carries pings between all hosts, through the router between the sites', async () => {
+    for (const host of lab.hosts) {
+      const reports = await Promise.all(addresses.map((address) => ping(host.netns, address, { count: 1 })));
+      expect(reports.map((report) => report.received)).toEqual([1, 1, 1, 1]);
+    }
+    const [first, , third] = lab.hosts;
+    const { stdout } = await run('ip', ['route', 'get', third?.underlay ?? ''], { netns: first?.netns ?? '' });
+    expect(stdout).toContain('via 198.51.100.254');
+  });
+
+  it('cuts a host off, and heals it', async () => {
+    const { netns } = lab.host('paris-1');
+    await lab.cut('paris-2');
+    expect((await ping(netns, '198.51.100.2', { count: 2, timeoutMs: 200 })).received).toBe(0);
+    expect((await ping(netns, '203.0.113.1', { count: 1 })).received).toBe(1);
+    await lab.heal('paris-2');
+    await waitFor(async () => (await ping(netns, '198.51.100.2', { count: 1 })).received, {
+      what: 'paris-2 to be back',
+    });
+  });
+
+  it('cuts a site off, whose hosts still reach one another, and heals it', async () => {
+    const { netns } = lab.host('paris-1');
+    await lab.cut('tokyo');
+    expect((await ping(netns, '203.0.113.1', { count: 2, timeoutMs: 200 })).received).toBe(0);
+    expect((await ping(lab.host('tokyo-2').netns, '203.0.113.1', { count: 1 })).received).toBe(1);
+    await lab.heal('tokyo');
+    await waitFor(async () => (await ping(netns, '203.0.113.1', { count: 1 })).received, { what: 'Tokyo to be back' });
+  });
+
+  it('refuses to cut what it does not have', async () => {
+    await expect(lab.cut('berlin')).rejects.toThrow("The lab has no site or host 'berlin'.");
+  });
+
+  it('brings the underlay back when a killed ovs-vswitchd is started', async () => {
+    const host = lab.host('paris-1');
+    await lab.killVswitchd(host);
+    await expect(ovsAppctl(host, ['version'])).rejects.toThrow('ovs-appctl');
+    expect((await ping(lab.host('paris-2').netns, host.underlay, { count: 1, timeoutMs: 200 })).received).toBe(0);
+    await lab.startVswitchd(host);
+    expect(await ovsAppctl(host, ['tnl/neigh/show'])).toMatch(/198\.51\.100\.2 .*\n198\.51\.100\.254 /);
+    expect((await ping(host.netns, '203.0.113.2', { count: 1 })).received).toBe(1);
+  });
+
+  it('keeps the database when a killed ovsdb-server is started', async () => {
+    const host = lab.host('tokyo-1');
+    await lab.killOvsdbServer(host);
+    await expect(ovsVsctl(host, ['--timeout=1', 'list-br'])).rejects.toThrow('ovs-vsctl');
+    await lab.startOvsdbServer(host);
+    expect((await ovsVsctl(host, ['list-br'])).trim()).toBe('br-phy');
+    expect((await ping(host.netns, '198.51.100.1', { count: 1 })).received).toBe(1);
+  });
+
+  it('carries only what fits into the MTU of the underlay', async () => {
+    const big = ['-c', '1', '-W', '0.3', '-M', 'do', '-s', '1400', '203.0.113.1'];
+    const { netns } = lab.host('paris-1');
+    await run('ping', big, { netns });
+    await lab.setUnderlayMtu(1400);
+    await expect(run('ping', big, { netns })).rejects.toThrow('status 1');
+    await lab.setUnderlayMtu(1500);
+    await run('ping', big, { netns });
+  });
+
+  it('adds an instance without an address, and removes it with its link', async () => {
+    const portId = '0192f7a0-1b2c-7def-8000-000000000001';
+    const instance = await lab.addInstance({ host: 'paris-1', name: 'web', mac: 'fa:16:3e:00:00:01', portId });
+    expect(instance.hostInterface).toBe('w0192f7a01b2');
+    const inside = (await run('ip', ['-json', 'addr', 'show', 'dev', 'eth0'], { netns: instance.netns })).stdout;
+    expect(JSON.parse(inside)).toMatchObject([{ address: 'fa:16:3e:00:00:01', operstate: 'UP', addr_info: [] }]);
+    await lab.removeInstance('web');
+    const { stdout } = await run('ip', ['link', 'show'], { netns: lab.host('paris-1').netns });
+    expect(stdout).not.toContain(instance.hostInterface);
+    expect(existsSync(`/run/netns/${instance.netns}`)).toBe(false);
+  });
+
+  it('carries the first packet of a tunnel between the sites, and loses none of a probe through it', async () => {
+    const ends = [
+      { host: lab.host('paris-2'), remote: '203.0.113.2', address: '10.1.1.1' },
+      { host: lab.host('tokyo-2'), remote: '198.51.100.2', address: '10.1.1.2' },
+    ];
+    const instances = await Promise.all(
+      ends.map(async ({ host, remote, address }, index) => {
+        const mac = `fa:16:3e:00:01:0${index + 1}`;
+        const instance = await lab.addInstance({
+          host,
+          name: `end-${index}`,
+          mac,
+          portId: `0000000${index}-0000-7000-8000-000000000000`,
+        });
+        const bridge = [
+          'add-br',
+          'br-int',
+          '--',
+          'set',
+          'bridge',
+          'br-int',
+          'datapath_type=netdev',
+          'fail_mode=secure',
+        ];
+        const tunnel = [
+          'add-port',
+          'br-int',
+          'vx',
+          '--',
+          'set',
+          'interface',
+          'vx',
+          'type=vxlan',
+          `options:remote_ip=${remote}`,
+        ];
+        await ovsVsctl(host, [...bridge, '--', ...tunnel, '--', 'add-port', 'br-int', instance.hostInterface]);
+        await ovsOfctl(host, ['add-flow', 'actions=NORMAL']);
+        const commands = `addr add ${address}/24 dev eth0\nlink set eth0 mtu 1450\n`;
+        await run('ip', ['-n', instance.netns, '-batch', '-'], { input: commands });
+        return { netns: instance.netns, address };
+      }),
+    );
+    const [from, to] = instances as [{ netns: string; address: string }, { netns: string; address: string }];
+    expect((await ping(from.netns, to.address, { count: 1, timeoutMs: 500 })).received).toBe(1);
+    const probe = await startUdpProbe({ from, to });
+    await ping(to.netns, from.address, { count: 10, intervalMs: 50 });
+    const report = await probe.stop();
+    expect(report.missing).toEqual([]);
+    expect(report.received).toBe(report.sent);
+  });
+
+  it('stands beside another lab', async () => {
+    const other = await createLab({
+      sites: [{ name: 'rome', subnet: '198.51.100.0/24', hosts: ['rome-1', 'rome-2'] }],
+    });
+    try {
+      expect((await ping(other.host('rome-1').netns, '198.51.100.2', { count: 1 })).received).toBe(1);
+      expect((await ping(lab.host('paris-1').netns, '198.51.100.2', { count: 1 })).received).toBe(1);
+    } finally {
+      await other.destroy();
+    }
+    expect(await traces(other.id)).toEqual([]);
+  });
+
+  it('keeps its folder to itself', async () => {
+    await expect(createLab({ directory: lab.directory })).rejects.toThrow(/is in use by process \d+/);
+    await expect(destroyLeftovers(lab.directory)).rejects.toMatchObject({ reason: 'conflict' });
+    expect((await ping(lab.host('paris-1').netns, '203.0.113.1', { count: 1 })).received).toBe(1);
+  });
+});
+
+describe('a lab in a folder with a long name and spaces', () => {
+  it('gives its sockets short paths, and removes them', async () => {
+    const root = mkdtempSync(join(tmpdir(), 'weir lab '));
+    try {
+      const directory = join(root, 'a clone of a project in a folder whose name somebody has made very long indeed');
+      const lab = await createLab({ directory, sites: [{ name: 'oslo', subnet: '192.0.2.0/24', hosts: ['oslo-1'] }] });
+      const host = lab.host('oslo-1');
+      expect(host.ovsdb).toBe(`/run/weir-${lab.id}/oslo-1/db.sock`);
+      expect((await ovsVsctl(host, ['list-br'])).trim()).toBe('br-phy');
+      await lab.destroy();
+      expect(readdirSync(root)).toEqual([]);
+      expect(await traces(lab.id)).toEqual([]);
+    } finally {
+      rmSync(root, { recursive: true });
+    }
+  });
+});
+
+describe('a lab that cannot be built', () => {
+  it('leaves nothing', async () => {
+    await run('ip', ['netns', 'add', 'weir-half-rome-1']);
+    const directory = join('.weir', 'labs', 'half');
+    try {
+      const sites = [{ name: 'rome', subnet: '198.51.100.0/24', hosts: ['rome-1'] }];
+      await expect(createLab({ id: 'half', directory, sites })).rejects.toThrow('File exists');
+      expect(existsSync(directory)).toBe(false);
+      expect(await traces('weir-half')).toEqual(['weir-half-rome-1']);
+    } finally {
+      await run('ip', ['netns', 'del', 'weir-half-rome-1']).catch(() => undefined);
+    }
+  });
+});
+
+describe('a lab whose maker was killed', () => {
+  it('is cleaned up by whoever comes next, instances and processes inside included', async () => {
+    const root = mkdtempSync(join(tmpdir(), 'weir-lab-'));
+    const directory = join(root, 'crashed');
+    try {
+      const conditions = '--conditions=weir-source';
+      const maker = spawn(process.execPath, [conditions, join(__dirname, '../fixtures/make-lab.cjs'), directory]);
+      const [chunk] = (await once(maker.stdout, 'data')) as [Buffer];
+      const id = chunk.toString().trim();
+      // As a Host does it: a namespace that carries no lab id, with a process in it.
+      await run('ip', ['netns', 'add', `weir-server-of-${id}`]);
+      await run('ip', [
+        'link',
+        'add',
+        'w1',
+        'netns',
+        `weir-${id}-paris-1`,
+        'type',
+        'veth',
+        'peer',
+        'name',
+        'eth0',
+        'netns',
+        `weir-server-of-${id}`,
+      ]);
+      const inside = spawn('nsenter', [`--net=/run/netns/weir-server-of-${id}`, 'sleep', '600']);
+      await waitFor(() => readFileSync(`/proc/${inside.pid ?? 0}/comm`, 'utf8') === 'sleep\n', {
+        what: 'a process inside',
+      });
+      await expect(destroyLeftovers(directory)).rejects.toMatchObject({ reason: 'conflict' });
+
+      maker.kill('SIGKILL');
+      await once(maker, 'exit');
+      expect((await traces(id)).length).toBeGreaterThan(6);
+      expect(await destroyLeftoversUnder(root)).toEqual([directory]);
+      expect(await traces(id)).toEqual([]);
+      expect(readdirSync(root)).toEqual([]);
+      if (inside.exitCode === null && inside.signalCode === null) await once(inside, 'exit');
+      expect(inside.signalCode).toBe('SIGKILL');
+      expect(await destroyLeftovers(directory)).toBe(false);
+    } finally {
+      rmSync(root, { recursive: true });
+    }
+  });
+});
