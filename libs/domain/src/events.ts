@@ -101,7 +101,11 @@ export interface NetworkFields {
 export type NetworkEvent =
   | EventOf<
       'NetworkCreated',
-      NetworkFields & { readonly projectId: ProjectId; readonly segment: Segment; readonly availabilityZoneHints: readonly string[] }
+      NetworkFields & {
+        readonly projectId: ProjectId;
+        readonly segment: Segment;
+        readonly availabilityZoneHints: readonly string[];
+      }
     >
   /** Only the fields that changed. */
   | EventOf<'NetworkUpdated', Partial<NetworkFields>>
@@ -135,14 +139,28 @@ export interface RouterFields {
 export type RouterEvent =
   | EventOf<
       'RouterCreated',
-      RouterFields & { readonly projectId: ProjectId; readonly distributed: boolean; readonly availabilityZoneHints: readonly string[] }
+      RouterFields & {
+        readonly projectId: ProjectId;
+        readonly distributed: boolean;
+        readonly availabilityZoneHints: readonly string[];
+      }
     >
   | EventOf<'RouterUpdated', Partial<RouterFields>>
   | EventOf<
       'RouterInterfaceAdded',
-      { readonly portId: PortId; readonly networkId: NetworkId; readonly subnetId: SubnetId; readonly cidr: Cidr; readonly ip: Ip; readonly mac: Mac }
+      {
+        readonly portId: PortId;
+        readonly networkId: NetworkId;
+        readonly subnetId: SubnetId;
+        readonly cidr: Cidr;
+        readonly ip: Ip;
+        readonly mac: Mac;
+      }
     >
-  | EventOf<'RouterInterfaceRemoved', { readonly portId: PortId; readonly networkId: NetworkId; readonly subnetId: SubnetId }>
+  | EventOf<
+      'RouterInterfaceRemoved',
+      { readonly portId: PortId; readonly networkId: NetworkId; readonly subnetId: SubnetId }
+    >
   | EventOf<'RouterDeleted', Record<string, never>>;
 
 export interface PortFields {
@@ -159,7 +177,10 @@ export interface PortFields {
 
 /** Stream `port-<id>`. */
 export type PortEvent =
-  | EventOf<'PortCreated', PortFields & { readonly projectId: ProjectId; readonly networkId: NetworkId; readonly mac: Mac }>
+  | EventOf<
+      'PortCreated',
+      PortFields & { readonly projectId: ProjectId; readonly networkId: NetworkId; readonly mac: Mac }
+    >
   | EventOf<'PortUpdated', Partial<PortFields>>
   /** A Bottom placed it; published to every other place in the span. */
   | EventOf<'PortBound', { readonly siteId: SiteId; readonly host: string; readonly endpoint: Ip }>
@@ -193,7 +214,11 @@ export type ServerEvent =
     >
   | EventOf<'ServerUpdated', { readonly name?: string; readonly metadata?: Readonly<Record<string, string>> }>
   | EventOf<'ServerActive', { readonly host: string }>
-  | EventOf<'ServerFailed', { readonly fault: { readonly host: string; readonly message: string } }>
+  /** `capacityFreed`: nothing could ever hold it, and the same append gave its capacity back. */
+  | EventOf<
+      'ServerFailed',
+      { readonly fault: { readonly host: string; readonly message: string }; readonly capacityFreed: boolean }
+    >
   /** Goes to its site as a tombstone; the server counts until it was seen gone. */
   | EventOf<'ServerDeleting', Record<string, never>>
   | EventOf<'ServerDeleted', Record<string, never>>;
@@ -201,6 +226,6 @@ export type ServerEvent =
 /** Stream `publisher`: which life of this Top speaks to the sites. */
 export type PublisherEvent = EventOf<'GenerationRaised', { readonly generation: number }>;
 
-export type DomainEvent = SiteEvent | CapacityEvent | ScarceEvent | NetworkEvent | RouterEvent | PortEvent | ServerEvent | PublisherEvent;
+export type DomainEvent =
+  SiteEvent | CapacityEvent | ScarceEvent | NetworkEvent | RouterEvent | PortEvent | ServerEvent | PublisherEvent;
 export type DomainEventType = DomainEvent['type'];
-

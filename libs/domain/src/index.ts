@@ -1,2 +1,4 @@
+export * from './commands';
 export * from './events';
 export * from './streams';
+export * from './transaction';
