@@ -47,7 +47,6 @@ function icmpError(original: Frame, from: IcmpSender, message: (quote: Uint8Arra
     source: from.ip,
     destination: packet.source,
     tos: INTERNETWORK_CONTROL,
-    dontFragment: false,
     payload: message(quote),
   });
   return { ...original, destination: original.source, source: from.mac, payload: answer };
