@@ -1,15 +1,40 @@
 import { z } from 'zod';
-import { isIp, isUuid, type Cidr, type Ip, type Mac, type NetworkId, type PortId, type RouterId, type ServerId, type SiteId, type SubnetId } from '@weir/kernel';
+import {
+  isIp,
+  isUuid,
+  type Cidr,
+  type Ip,
+  type Mac,
+  type NetworkId,
+  type PortId,
+  type RouterId,
+  type ServerId,
+  type SiteId,
+  type SubnetId,
+} from '@weir/kernel';
 
 /**
  * The facts that travel down the cascade: the last state of each thing, as a place below needs to know it.
  * No body grows with other facts; whatever has members has them as facts of their own.
  */
 
-const id = <T>() => z.string().refine(isUuid, 'not a UUID').transform((text) => text as T);
-const ip = z.string().refine(isIp, 'not an IP address').transform((text) => text as Ip);
-const cidr = z.string().max(49).transform((text) => text as Cidr);
-const mac = z.string().regex(/^([0-9a-f]{2}:){5}[0-9a-f]{2}$/).transform((text) => text as Mac);
+const id = <T>() =>
+  z
+    .string()
+    .refine(isUuid, 'not a UUID')
+    .transform((text) => text as T);
+const ip = z
+  .string()
+  .refine(isIp, 'not an IP address')
+  .transform((text) => text as Ip);
+const cidr = z
+  .string()
+  .max(49)
+  .transform((text) => text as Cidr);
+const mac = z
+  .string()
+  .regex(/^([0-9a-f]{2}:){5}[0-9a-f]{2}$/)
+  .transform((text) => text as Mac);
 const name = z.string().max(255);
 
 /** Isolation on the wire; `key` is the VNI, GRE key or VLAN id; `mac` has none. */
@@ -121,7 +146,9 @@ export type BindingFact = FactBody<'binding'>;
 
 /** A typed change of one fact. */
 export type FactChange =
-  | { [K in FactKind]: { readonly op: 'upsert'; readonly kind: K; readonly id: string; readonly body: FactBody<K> } }[FactKind]
+  | {
+      [K in FactKind]: { readonly op: 'upsert'; readonly kind: K; readonly id: string; readonly body: FactBody<K> };
+    }[FactKind]
   | { readonly op: 'delete'; readonly kind: FactKind; readonly id: string };
 
 /** The same change, for one place (a site at the Top, a host at a Bottom). */

@@ -1,2 +1,4 @@
 export * from './facts';
+export * from './logical-network';
 export * from './observations';
+export * from './span';

@@ -16,7 +16,10 @@ export const portObservation = z.object({ status: z.enum(['active', 'down', 'gon
 
 export const bindingObservation = z.object({
   host: z.string().max(255),
-  endpoint: z.string().refine(isIp).transform((text) => text as Ip),
+  endpoint: z
+    .string()
+    .refine(isIp)
+    .transform((text) => text as Ip),
 });
 
 /** Of one zone of a site: the totals of its configured hosts. */
@@ -33,7 +36,10 @@ export const hostObservation = z.object({
   ramMb: z.number().int().nonnegative(),
   diskGb: z.number().int().nonnegative(),
   hypervisor: z.enum(['namespace', 'qemu']),
-  endpoint: z.string().refine(isIp).transform((text) => text as Ip),
+  endpoint: z
+    .string()
+    .refine(isIp)
+    .transform((text) => text as Ip),
 });
 
 /** Counters of one host since its process started, all monotonic; the kind of message → count. */
