@@ -1,0 +1,33 @@
+import { createParamDecorator, type ExecutionContext, SetMetadata } from '@nestjs/common';
+import type { FastifyRequest } from 'fastify';
+import type { Caller } from '../identity/authentication';
+
+/** What the request hook hangs on each request. */
+export interface RequestFacts {
+  /** `req-<uuid>`, answered as `X-OpenStack-Request-ID` and kept as the correlation of every event. */
+  requestId: string;
+  caller: Caller | undefined;
+  /** `http://host:port` as the client named it, for links and the catalog. */
+  address: string;
+}
+
+declare module 'fastify' {
+  interface FastifyRequest {
+    weir: RequestFacts;
+  }
+}
+
+export const PUBLIC = 'weir:public';
+/** A route that answers without a token. */
+export const Public = () => SetMetadata(PUBLIC, true);
+
+/** The caller of an authenticated route. */
+export const Asker = createParamDecorator((_: unknown, context: ExecutionContext): Caller => {
+  const { caller } = context.switchToHttp().getRequest<FastifyRequest>().weir;
+  if (!caller) throw new Error('This route is public and has no caller.');
+  return caller;
+});
+
+export const RequestId = createParamDecorator((_: unknown, context: ExecutionContext): string => context.switchToHttp().getRequest<FastifyRequest>().weir.requestId);
+
+export const Address = createParamDecorator((_: unknown, context: ExecutionContext): string => context.switchToHttp().getRequest<FastifyRequest>().weir.address);
