@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { copyFile, mkdir } from 'node:fs/promises';
+import { copyFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { unavailable } from '@weir/kernel';
 import type { LabHost } from './lab';
@@ -24,7 +24,6 @@ export class HostSwitch {
 
   /** For the first time, from a copy of an empty database. */
   async create(emptyDatabase: string): Promise<void> {
-    await mkdir(this.host.rundir, { recursive: true });
     await copyFile(emptyDatabase, this.path('conf.db'));
     await this.startOvsdbServer();
     const bridge = [

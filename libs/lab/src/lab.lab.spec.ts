@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { randomBytes } from 'node:crypto';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import {
@@ -16,6 +17,8 @@ import {
   startUdpProbe,
   waitFor,
 } from '.';
+
+jest.setTimeout(30_000);
 
 /** What a machine shows of labs: namespaces, processes, links to their folders. */
 async function traces(id: string): Promise<string[]> {
@@ -33,7 +36,7 @@ describe('a lab of two sites', () => {
   beforeAll(async () => {
     lab = await createLab();
     addresses = lab.hosts.map((host) => host.underlay);
-  }, 30_000);
+  });
 
   afterAll(async () => {
     await lab.destroy();
@@ -98,7 +101,8 @@ describe('a lab of two sites', () => {
     await expect(ovsAppctl(host, ['version'])).rejects.toThrow('ovs-appctl');
     expect((await ping(lab.host('paris-2').netns, host.underlay, { count: 1, timeoutMs: 200 })).received).toBe(0);
     await lab.startVswitchd(host);
-    expect(await ovsAppctl(host, ['tnl/neigh/show'])).toMatch(/198\.51\.100\.2 .*\n198\.51\.100\.254 /);
+    const neighbours = await ovsAppctl(host, ['tnl/neigh/show']);
+    for (const address of ['198.51.100.2 ', '198.51.100.254 ']) expect(neighbours).toContain(address);
     expect((await ping(host.netns, '203.0.113.2', { count: 1 })).received).toBe(1);
   });
 
@@ -223,16 +227,27 @@ describe('a lab in a folder with a long name and spaces', () => {
 });
 
 describe('a lab that cannot be built', () => {
+  const sites = [{ name: 'rome', subnet: '198.51.100.0/24', hosts: ['rome-1'] }];
+  const id = randomBytes(3).toString('hex');
+  const directory = join('.weir', 'labs', id);
+
   it('leaves nothing', async () => {
-    await run('ip', ['netns', 'add', 'weir-half-rome-1']);
-    const directory = join('.weir', 'labs', 'half');
+    mkdirSync(join(directory, 'rome-1', 'conf.db'), { recursive: true });
+    await expect(createLab({ id, directory, sites })).rejects.toThrow('conf.db');
+    expect(existsSync(directory)).toBe(false);
+    expect(await traces(id)).toEqual([]);
+  });
+
+  it('leaves the namespaces of others alone', async () => {
+    await run('ip', ['netns', 'add', `weir-${id}-rome-1`]);
     try {
-      const sites = [{ name: 'rome', subnet: '198.51.100.0/24', hosts: ['rome-1'] }];
-      await expect(createLab({ id: 'half', directory, sites })).rejects.toThrow('File exists');
+      await expect(createLab({ id, directory, sites })).rejects.toThrow(
+        `The namespace weir-${id}-rome-1 is there already`,
+      );
+      expect(await traces(id)).toEqual([`weir-${id}-rome-1`]);
       expect(existsSync(directory)).toBe(false);
-      expect(await traces('weir-half')).toEqual(['weir-half-rome-1']);
     } finally {
-      await run('ip', ['netns', 'del', 'weir-half-rome-1']).catch(() => undefined);
+      await run('ip', ['netns', 'del', `weir-${id}-rome-1`]);
     }
   });
 });

@@ -1,6 +1,5 @@
 import { randomInt } from 'node:crypto';
-import { mkdirSync, symlinkSync } from 'node:fs';
-import { rm } from 'node:fs/promises';
+import { existsSync, mkdirSync, symlinkSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { conflict, forbidden, type Logger, notFound, silentLogger } from '@weir/kernel';
 import { HostSwitch } from './host-switch';
@@ -8,7 +7,7 @@ import { setUpNamespace } from './namespace';
 import { type LabPlan, type LabSite, planLab, type PlannedSite, twoSites } from './plan';
 import { endProcess, identify, processesIn } from './processes';
 import { LabRecord } from './record';
-import { CommandFailed, run } from './run';
+import { CommandFailed, netnsPath, run } from './run';
 import { deleteNamespaces, destroyLeftovers, tearDown } from './tear-down';
 
 export interface LabOptions {
@@ -61,6 +60,8 @@ export type HostName = string | { readonly name: string };
 const PHYSICAL_BRIDGE = 'br-physical';
 /** A socket's path holds at most 107 bytes; its name in a host's folder gets 32 of them, the host's own name 14. */
 const LONGEST_FOLDER = 107 - 32 - 14;
+/** Above any index that the kernel gives in a host's or the router's namespace. */
+const FIRST_UNDERLAY_INDEX = 10_000;
 /** OVS forgets a tunnel neighbour after 15 idle minutes. */
 const NEIGHBOURS_EVERY_MS = 5 * 60_000;
 
@@ -82,13 +83,20 @@ export async function createLab(options: LabOptions = {}): Promise<Lab> {
 
   const plain = /^[\w./-]+$/.test(directory) && Buffer.byteLength(directory) <= LONGEST_FOLDER;
   const base = plain ? directory : `/run/weir-${id}`;
+  const namespaces = [
+    plan.underlayNetns,
+    plan.routerNetns,
+    ...plan.sites.flatMap((site) => site.hosts.map((host) => host.netns)),
+  ];
+  const taken = namespaces.find((name) => existsSync(netnsPath(name)));
+  if (taken !== undefined) throw conflict(`The namespace ${taken} is there already; the lab needs another id.`);
   const owner = identify(process.pid);
   if (owner === undefined) throw new Error('/proc does not show this process.');
   const hosts = plan.sites.flatMap((site) => site.hosts);
   const record = new LabRecord(directory, {
     id,
     owner,
-    namespaces: [plan.underlayNetns, plan.routerNetns, ...hosts.map((host) => host.netns)],
+    namespaces,
     processes: [],
     folders: hosts.map((host) => join(directory, host.name)),
     shortcut: plain ? null : base,
@@ -145,26 +153,20 @@ export class Lab {
 
   /** Called by `createLab` alone. */
   async build(): Promise<void> {
-    const emptyDatabase = join(this.directory, 'empty.db');
     for (const host of this.hosts) mkdirSync(host.rundir, { recursive: true });
+    // Made once and copied; it lies in a folder that is removed with the lab.
+    const emptyDatabase = join(this.hosts[0]?.rundir ?? this.directory, 'empty.db');
     const schema = '/usr/share/openvswitch/vswitch.ovsschema';
-    try {
-      await Promise.all([run('ovsdb-tool', ['create', emptyDatabase, schema]), this.makeNamespaces()]);
-      await Promise.all([
-        this.setUpUnderlay(),
-        this.setUpRouter(),
-        ...this.switches.map(async (each) => {
-          const commands = ['link set eth0 up', 'link set eth1 up'];
-          await setUpNamespace({ netns: each.host.netns, veths: ['eth0', 'eth1'], commands });
-          await each.create(emptyDatabase);
-        }),
-      ]);
-    } finally {
-      await Promise.all([
-        rm(emptyDatabase, { force: true }),
-        rm(`${this.directory}/.empty.db.~lock~`, { force: true }),
-      ]);
-    }
+    await Promise.all([run('ovsdb-tool', ['create', emptyDatabase, schema]), this.makeNamespaces()]);
+    await Promise.all([
+      this.setUpUnderlay(),
+      this.setUpRouter(),
+      ...this.switches.map(async (each) => {
+        const commands = ['link set eth0 up', 'link set eth1 up'];
+        await setUpNamespace({ netns: each.host.netns, veths: ['eth0', 'eth1'], commands });
+        await each.create(emptyDatabase);
+      }),
+    ]);
   }
 
   /** Takes a host's tunnel interface, or a site's link to the router, off the underlay. */
@@ -233,7 +235,7 @@ export class Lab {
     try {
       await run('ip', ['-batch', '-'], { input: `netns add ${netns}\n${veth}\n` });
       await Promise.all([
-        setUpNamespace({ netns, veths: ['eth0'], commands: ['link set eth0 addrgenmode none', 'link set eth0 up'] }),
+        setUpNamespace({ netns, veths: ['eth0'], commands: ['link set eth0 up'] }),
         setUpNamespace({ netns: host.netns, veths: [hostInterface], commands: [`link set ${hostInterface} up`] }),
       ]);
     } catch (error) {
@@ -265,13 +267,14 @@ export class Lab {
 
   private async makeNamespaces(): Promise<void> {
     const { underlayNetns, routerNetns, sites } = this.plan;
-    const links = sites.flatMap((site) => [
-      veth(site.name, routerNetns, site.routerLink, underlayNetns, site.gatewayMac),
+    const ends = sites.flatMap((site) => [
+      [site.name, routerNetns, site.routerLink, site.gatewayMac] as const,
       ...site.hosts.flatMap((host) => [
-        veth('eth0', host.netns, host.underlayLink, underlayNetns, host.mac),
-        veth('eth1', host.netns, host.physicalLink, underlayNetns, host.externalMac),
+        ['eth0', host.netns, host.underlayLink, host.mac] as const,
+        ['eth1', host.netns, host.physicalLink, host.externalMac] as const,
       ]),
     ]);
+    const links = ends.map(([name, netns, peer, mac], index) => veth(name, netns, peer, underlayNetns, mac, index));
     const namespaces = this.record.state.namespaces.map((name) => `netns add ${name}`);
     await run('ip', ['-batch', '-'], { input: [...namespaces, ...links, ''].join('\n') });
   }
@@ -331,8 +334,13 @@ export class Lab {
   }
 }
 
-function veth(name: string, netns: string, peer: string, peerNetns: string, mac: string): string {
-  return `link add name ${name} netns ${netns} address ${mac} type veth peer name ${peer} netns ${peerNetns}`;
+/**
+ * The index keeps the two ends' apart: Linux takes a veth whose peer has its own index for a plain link, and then takes up
+ * to a second until it lets a bridge forward to it.
+ */
+function veth(name: string, netns: string, peer: string, peerNetns: string, mac: string, index: number): string {
+  const underlayEnd = `name ${peer} netns ${peerNetns} index ${FIRST_UNDERLAY_INDEX + index}`;
+  return `link add ${underlayEnd} type veth peer name ${name} netns ${netns} address ${mac}`;
 }
 
 function ignoreNoDevice(error: unknown): void {

@@ -9,10 +9,12 @@ export interface NamespaceSetup {
   readonly sysctls?: Readonly<Record<string, string>>;
 }
 
-/** Addresses work at once and nobody asks for routers: what is in a capture was sent by a test. */
+/** The kernel sends nothing of its own (IPv6 makes no addresses, asks for no routers): what a capture shows, a test sent. */
 const QUIET: Readonly<Record<string, string>> = {
   'net/ipv6/conf/all/accept_dad': '0',
+  'net/ipv6/conf/all/addr_gen_mode': '1',
   'net/ipv6/conf/default/accept_dad': '0',
+  'net/ipv6/conf/default/addr_gen_mode': '1',
   'net/ipv6/conf/default/router_solicitations': '0',
 };
 

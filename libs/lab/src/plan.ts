@@ -53,6 +53,7 @@ export function planLab(id: string, sites: readonly LabSite[]): LabPlan {
   const names = [...sites.map((site) => site.name), ...sites.flatMap((site) => site.hosts)];
   const bad = names.find((name) => !NAME.test(name) || name === 'physical' || name === 'underlay' || name === 'router');
   if (bad !== undefined) throw invalid(`'${bad}' cannot name a site or host of a lab: at most 12 of a-z, 0-9 and '-'.`);
+  if (!sites.some((site) => site.hosts.length > 0)) throw invalid('A lab needs a host.');
   const twice = names.find((name, index) => names.indexOf(name) !== index);
   if (twice !== undefined) throw invalid(`'${twice}' names two sites or hosts of a lab.`);
   return {
