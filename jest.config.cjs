@@ -7,6 +7,7 @@ const shared = {
 
 /** unit: pure; integration: disk, sockets, worker threads; lab: real Open vSwitch in namespaces, one file at a time. */
 module.exports = {
+  globalSetup: '<rootDir>/test/global-setup.ts',
   projects: [
     { ...shared, displayName: 'unit', testMatch: ['<rootDir>/{apps,libs,test}/**/*.spec.ts'], testPathIgnorePatterns: ['\\.int\\.spec\\.ts$', '\\.lab\\.spec\\.ts$', '/node_modules/'] },
     { ...shared, displayName: 'integration', testMatch: ['<rootDir>/{apps,libs,test}/**/*.int.spec.ts'] },

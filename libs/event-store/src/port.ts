@@ -75,6 +75,10 @@ export interface EventStore {
   /** The position of the last event, 0 in an empty log. */
   head(): Promise<number>;
   /** Every event after `position`, in order, each once; the handler's promise is awaited before the next batch. A handler that throws stops the subscription and calls `onError`. */
-  subscribe(after: number, handler: (events: readonly RecordedEvent[]) => Promise<void>, onError: (error: unknown) => void): Subscription;
+  subscribe(
+    after: number,
+    handler: (events: readonly RecordedEvent[]) => Promise<void>,
+    onError: (error: unknown) => void,
+  ): Subscription;
   close(): Promise<void>;
 }

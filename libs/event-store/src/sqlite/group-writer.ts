@@ -1,0 +1,168 @@
+import type { Database, Statement } from 'better-sqlite3';
+import type { Answer, AppendRequest, WorkerSettings } from './protocol';
+import { RowWriter } from './row-writer';
+
+const NO_STREAM = -1;
+/** Frames of 4 KiB in the WAL before they are moved to the database: SQLite's own default is 1,000; a longer WAL saves writes of the same pages. */
+const FRAMES_BETWEEN_CHECKPOINTS = 2000;
+/** Until the first checkpoint has shown how many: an event with its two indexes, and a row with its three. */
+const FIRST_GUESS_OF_FRAMES_PER_ROW = 4;
+
+export function errorCode(error: unknown): string {
+  return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : '';
+}
+
+/** Someone else wrote to the file: the positions handed out here are not ours to give. */
+export class ForeignWriter extends Error {
+  readonly code = 'WEIR_FOREIGN_WRITER';
+  constructor(expected: number, actual: number) {
+    super(`Another process writes to this event store: the last position is ${actual}, not ${expected}`);
+  }
+}
+
+/** Writes groups of appends, each group in one transaction. Whatever it throws is final: the file must not be written any more. */
+export class GroupWriter {
+  private readonly begin: Statement;
+  private readonly commit: Statement;
+  private readonly rollback: Statement;
+  private readonly lastPosition: Statement<[], { position: number | null }>;
+  private readonly lastRevision: Statement<[string], { revision: number | null }>;
+  private readonly idAt: Statement<[string, number], { id: string }>;
+  private readonly insert: Statement<[number, string, number, string, string, number, string, string, Buffer]>;
+  private readonly rows: RowWriter;
+  private head: number;
+  private claimed = false;
+  private rowsSinceCheckpoint = 0;
+  private framesPerRow = FIRST_GUESS_OF_FRAMES_PER_ROW;
+
+  constructor(
+    private readonly db: Database,
+    private readonly settings: WorkerSettings,
+  ) {
+    this.head = settings.head;
+    this.begin = db.prepare('begin immediate');
+    this.commit = db.prepare('commit');
+    this.rollback = db.prepare('rollback');
+    this.lastPosition = db.prepare('select max(position) as position from events');
+    this.lastRevision = db.prepare('select max(revision) as revision from events where stream = ?');
+    this.idAt = db.prepare('select id from events where stream = ? and revision = ?');
+    this.insert = db.prepare(
+      'insert into events (position, stream, revision, id, type, schema_version, data, metadata, digest) values (?, ?, ?, ?, ?, ?, ?, ?, ?)',
+    );
+    this.rows = new RowWriter(db, settings.tables);
+  }
+
+  /** On disk when it returns. */
+  write(group: readonly AppendRequest[]): Answer[] {
+    try {
+      return this.transaction(group);
+    } catch (error) {
+      if (this.db.inTransaction) this.rollback.run();
+      const answer = refusal(error);
+      if (!answer) throw error;
+      // What one append did wrong must not fail the others: each is tried alone.
+      return group.length === 1 ? [answer] : group.flatMap((append) => this.write([append]));
+    }
+  }
+
+  /**
+   * Not SQLite's automatic checkpoint, which keeps a failing fsync of the database file to itself and would believe
+   * the next one.
+   */
+  checkpointIfDue(): void {
+    if (this.rowsSinceCheckpoint * this.framesPerRow < FRAMES_BETWEEN_CHECKPOINTS) return;
+    const [result] = this.db.pragma('wal_checkpoint(passive)') as { log: number; checkpointed: number }[];
+    if (!result) return;
+    this.framesPerRow = Math.max(result.log, 1) / this.rowsSinceCheckpoint;
+    // Where a reader held it up, the next group tries again.
+    if (result.checkpointed === result.log) this.rowsSinceCheckpoint = 0;
+  }
+
+  /** Moves everything from the WAL to the database file. */
+  close(): void {
+    this.db.pragma('wal_checkpoint(truncate)');
+    this.db.close();
+  }
+
+  private transaction(group: readonly AppendRequest[]): Answer[] {
+    this.begin.run();
+    const actual = this.lastPosition.get()?.position ?? 0;
+    if (actual !== this.head) throw new ForeignWriter(this.head, actual);
+    if (!this.claimed) this.claimViews();
+    let head = this.head;
+    let written = 0;
+    const answers = group.map((append): Answer => {
+      const refused = this.judge(append);
+      if (refused) return refused;
+      for (const [stream, expected, events] of append.writes) {
+        let revision = expected;
+        for (const [position, id, type, schemaVersion, data, metadata, digest] of events) {
+          revision++;
+          this.insert.run(
+            position,
+            stream,
+            revision,
+            id,
+            type,
+            schemaVersion,
+            data,
+            metadata,
+            Buffer.from(digest, 'hex'),
+          );
+          head = position;
+        }
+        written += events.length;
+      }
+      this.rows.apply(append.changes);
+      written += append.changes.length;
+      return { type: 'done' };
+    });
+    this.commit.run();
+    this.claimed = true;
+    this.head = head;
+    this.rowsSinceCheckpoint += written;
+    return answers;
+  }
+
+  /** From this append on the rows of our views are kept in step, and those of other views are not: theirs end at the present head. */
+  private claimViews(): void {
+    const ours = JSON.stringify(this.settings.views);
+    this.db.prepare('update views set position = null where name in (select value from json_each(?))').run(ours);
+    this.db
+      .prepare('update views set position = ? where position is null and name not in (select value from json_each(?))')
+      .run(this.head, ours);
+  }
+
+  private judge({ checks, writes }: AppendRequest): Answer | undefined {
+    for (const [stream, expected] of [...checks, ...writes]) {
+      const actual = this.lastRevision.get(stream)?.revision ?? NO_STREAM;
+      if (actual === expected) continue;
+      return this.appendedBefore(writes) ? { type: 'repeated' } : { type: 'stale', stream, expected, actual };
+    }
+    return undefined;
+  }
+
+  private appendedBefore(writes: AppendRequest['writes']): boolean {
+    return (
+      writes.some(([, , events]) => events.length > 0) &&
+      writes.every(([stream, expected, events]) =>
+        events.every(([, id], index) => this.idAt.get(stream, expected + 1 + index)?.id === id),
+      )
+    );
+  }
+}
+
+/** What concerns one append and leaves the file sound; undefined for everything else. */
+function refusal(error: unknown): Answer | undefined {
+  const message = error instanceof Error ? error.message : String(error);
+  switch (errorCode(error)) {
+    case 'SQLITE_CONSTRAINT_UNIQUE':
+      return message.endsWith('events.id') ? { type: 'id-taken', message } : undefined;
+    case 'SQLITE_FULL':
+    // The index of the WAL lives in a file of its own that cannot grow on a full disk; nothing has been written by then.
+    case 'SQLITE_IOERR_SHMSIZE':
+      return { type: 'full', message };
+    default:
+      return undefined;
+  }
+}

@@ -1,0 +1,2 @@
+export { SqliteReader } from './reader';
+export { openSqliteEventStore, SqliteEventStore, type SqliteEventStoreOptions } from './store';

@@ -1,0 +1,204 @@
+import type { Json } from '@weir/kernel';
+import type { Database, Statement } from 'better-sqlite3';
+import {
+  DummyDriver,
+  type Expression,
+  Kysely,
+  type SelectQueryBuilder,
+  sql,
+  type SqlBool,
+  SqliteAdapter,
+  SqliteIntrospector,
+  SqliteQueryCompiler,
+} from 'kysely';
+import { UnknownMarker } from '../errors';
+import type { Filter, ListOptions, RowReader, RowVersion } from '../reader';
+import { columnPlace, fromSql, keyValues, type SqlValue, type TableSet, type TableShape, toSql } from '../rows';
+import type { Row, Table } from '../view';
+
+type Tables = Record<string, Record<string, SqlValue>>;
+type Select = SelectQueryBuilder<Tables, string, object>;
+
+/** Kysely writes the SQL; better-sqlite3 runs it. */
+const compiler = new Kysely<Tables>({
+  dialect: {
+    createAdapter: () => new SqliteAdapter(),
+    createDriver: () => new DummyDriver(),
+    createIntrospector: (db) => new SqliteIntrospector(db),
+    createQueryCompiler: () => new SqliteQueryCompiler(),
+  },
+});
+
+/** Prepared statements that are kept; a program has tens of query shapes, not thousands. */
+const MAX_STATEMENTS = 500;
+/** Versions read at once, so that no read transaction stays open while a caller is busy. */
+const VERSIONS_BATCH = 1000;
+
+interface SortColumn {
+  readonly column: number;
+  readonly descending: boolean;
+}
+
+export class SqliteReader implements RowReader {
+  private readonly statements = new Map<string, Statement<SqlValue[], SqlValue[]>>();
+
+  constructor(
+    private readonly db: Database,
+    private readonly set: TableSet,
+    private readonly assertOpen: () => void,
+  ) {}
+
+  get tables(): readonly Table[] {
+    return this.set.shapes.map((shape) => shape.table);
+  }
+
+  get(table: string, key: Row, asOf?: number): Row | undefined {
+    const shape = this.set.get(table);
+    const values = this.find(shape, keyValues(shape, key), asOf);
+    return values && fromSql(shape, values);
+  }
+
+  live(table: string, where: Filter = {}, options: ListOptions = {}): Row[] {
+    return this.list(this.set.get(table), undefined, where, options);
+  }
+
+  asOf(table: string, position: number, where: Filter = {}, options: ListOptions = {}): Row[] {
+    return this.list(this.set.get(table), position, where, options);
+  }
+
+  count(table: string, where: Filter = {}, asOf?: number): number {
+    const shape = this.set.get(table);
+    const query = filtered(shape, valid(shape, asOf), where).select(sql<number>`count(*)`.as('count'));
+    return Number(this.run(query)[0]?.[0] ?? 0);
+  }
+
+  *versions(table: string): Iterable<RowVersion> {
+    const shape = this.set.get(table);
+    const order = [...shape.key.map((column) => shape.columns[column] ?? ''), 'valid_from'];
+    let after: SqlValue[] | undefined;
+    for (;;) {
+      let query: Select = compiler.selectFrom(shape.name).select([...shape.columns, 'valid_from', 'valid_to']);
+      if (after) {
+        const place = sql.join(after);
+        query = query.where(sql<SqlBool>`(${sql.join(order.map((column) => sql.ref(column)))}) > (${place})`);
+      }
+      for (const column of order) query = query.orderBy(column);
+      const rows = this.run(query.limit(VERSIONS_BATCH));
+      for (const values of rows) {
+        const [validFrom, validTo] = values.slice(shape.columns.length);
+        yield {
+          row: fromSql(shape, values),
+          validFrom: Number(validFrom),
+          validTo: validTo == null ? null : Number(validTo),
+        };
+      }
+      const last = rows.at(-1);
+      if (!last || rows.length < VERSIONS_BATCH) return;
+      after = [...shape.key.map((column) => last[column] ?? null), last[shape.columns.length] ?? null];
+    }
+  }
+
+  /** Any query over `events` and the views' tables: rows as SQLite gives them, JSON as text. */
+  all(query: string, parameters: readonly SqlValue[] = []): Readonly<Record<string, SqlValue>>[] {
+    const statement = this.prepare(query);
+    const names = statement.columns().map((column) => column.name);
+    return statement
+      .all(...parameters)
+      .map((values) => Object.fromEntries(names.map((name, index) => [name, values[index] ?? null])));
+  }
+
+  private find(shape: TableShape, key: readonly SqlValue[], asOf: number | undefined): SqlValue[] | undefined {
+    let query = valid(shape, asOf).select(shape.columns);
+    for (const [index, column] of shape.key.entries())
+      query = query.where(shape.columns[column] ?? '', '=', key[index] ?? null);
+    return this.run(query)[0];
+  }
+
+  private list(
+    shape: TableShape,
+    asOf: number | undefined,
+    where: Filter,
+    { limit, after, orderBy = [] }: ListOptions,
+  ): Row[] {
+    const order: SortColumn[] = orderBy.map(({ column, direction }) => ({
+      column: columnPlace(shape, column),
+      descending: direction === 'desc',
+    }));
+    for (const column of shape.key) {
+      if (!order.some((sort) => sort.column === column)) order.push({ column, descending: false });
+    }
+    let query = filtered(shape, valid(shape, asOf), where).select(shape.columns);
+    if (after) {
+      const marker = this.find(shape, keyValues(shape, after), asOf);
+      if (!marker) throw new UnknownMarker(shape.name, after);
+      query = query.where(behind(shape, order, marker));
+    }
+    for (const { column, descending } of order)
+      query = query.orderBy(shape.columns[column] ?? '', descending ? 'desc' : 'asc');
+    if (limit !== undefined) query = query.limit(limit);
+    return this.run(query).map((values) => fromSql(shape, values));
+  }
+
+  private run(query: Select): SqlValue[][] {
+    const compiled = query.compile();
+    return this.prepare(compiled.sql).all(...(compiled.parameters as SqlValue[]));
+  }
+
+  private prepare(text: string): Statement<SqlValue[], SqlValue[]> {
+    this.assertOpen();
+    let statement = this.statements.get(text);
+    if (!statement) {
+      statement = this.db.prepare<SqlValue[], SqlValue[]>(text).raw();
+      if (this.statements.size >= MAX_STATEMENTS) this.statements.clear();
+      this.statements.set(text, statement);
+    }
+    return statement;
+  }
+}
+
+function valid(shape: TableShape, asOf: number | undefined): Select {
+  const query: Select = compiler.selectFrom(shape.name);
+  // Written out for the live rows: only so does SQLite use the partial indexes.
+  if (asOf === undefined) return query.where('valid_to', 'is', null);
+  return query
+    .where('valid_from', '<=', asOf)
+    .where((where) => where.or([where('valid_to', 'is', null), where('valid_to', '>', asOf)]));
+}
+
+function filtered(shape: TableShape, query: Select, where: Filter): Select {
+  let result = query;
+  for (const [name, wanted] of Object.entries(where)) {
+    const column = columnPlace(shape, name);
+    if (wanted === undefined) throw new TypeError(`${shape.name}.${name} is compared with undefined`);
+    if (Array.isArray(wanted)) {
+      const values = (wanted as readonly Json[]).map((value) => toSql(shape, column, value));
+      // One parameter for a list of any length: one statement, and no limit on variables.
+      const listed = sql<SqlBool>`${sql.ref(name)} in (select value from json_each(${JSON.stringify(values)}))`;
+      result = result.where((expression) =>
+        values.includes(null) ? expression.or([listed, expression(name, 'is', null)]) : listed,
+      );
+    } else {
+      const value = toSql(shape, column, wanted);
+      result = value === null ? result.where(name, 'is', null) : result.where(name, '=', value);
+    }
+  }
+  return result;
+}
+
+/** The rows after the marker's place in the order; null comes first when ascending, last when descending. */
+function behind(shape: TableShape, order: readonly SortColumn[], marker: readonly SqlValue[]): Expression<SqlBool> {
+  const equal: Expression<SqlBool>[] = [];
+  const alternatives: Expression<SqlBool>[] = [];
+  for (const { column, descending } of order) {
+    const reference = sql.ref(shape.columns[column] ?? '');
+    const value = marker[column] ?? null;
+    const beyond = descending
+      ? value !== null && sql<SqlBool>`(${reference} < ${value} or ${reference} is null)`
+      : value === null
+        ? sql<SqlBool>`${reference} is not null`
+        : sql<SqlBool>`${reference} > ${value}`;
+    if (beyond) alternatives.push(sql<SqlBool>`(${sql.join([...equal, beyond], sql` and `)})`);
+    equal.push(sql<SqlBool>`${reference} is ${value}`);
+  }
+  return sql<SqlBool>`(${alternatives.length > 0 ? sql.join(alternatives, sql` or `) : sql`false`})`;
+}

@@ -1,0 +1,263 @@
+import { once } from 'node:events';
+import { mkdir } from 'node:fs/promises';
+import { dirname, extname, join } from 'node:path';
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import { Worker } from 'node:worker_threads';
+import type { Logger } from '@weir/kernel';
+import Database from 'better-sqlite3';
+import { EventIdTaken, StoreBusy, StoreClosed, StoreFailed, StoreFull, WrongExpectedRevision } from '../errors';
+import type { Append, AppendResult, EventStore, RecordedEvent, Subscription, Write } from '../port';
+import { record, validate } from '../record';
+import { type StoredChange, TableSet } from '../rows';
+import { Follower } from '../subscription';
+import type { View } from '../view';
+import { connect } from './connect';
+import { EventReader } from './events';
+import type { Answer, AppendRequest, EventRecord, FromWorker, ToWorker, WorkerSettings } from './protocol';
+import { SqliteReader } from './reader';
+import { prepareFile, writerTables } from './schema';
+
+export interface SqliteEventStoreOptions {
+  readonly file: string;
+  readonly views: readonly View[];
+  readonly logger: Logger;
+  /** The compiled writer; beside this file unless given. */
+  readonly workerPath?: string;
+  /** Called once when the store has failed: it will write no more, and the process had better start again. */
+  readonly onFailure?: (error: StoreFailed) => void;
+}
+
+/** Appends on their way; each holds its events in memory until the disk has them. */
+const MAX_WAITING = 10_000;
+
+interface Waiting {
+  readonly writes: readonly Write[];
+  readonly result: AppendResult;
+  resolve(result: AppendResult): void;
+  reject(error: unknown): void;
+}
+
+/** Opens or makes the file; rows of new views are filled from the log first. Rejects with ViewDiffers. */
+export async function openSqliteEventStore(options: SqliteEventStoreOptions): Promise<SqliteEventStore> {
+  const { file, views } = options;
+  const tables = new TableSet(views);
+  await mkdir(dirname(file), { recursive: true, mode: 0o700 });
+  const writable = connect(file);
+  try {
+    const head = await prepareFile(writable, tables, nextTurn);
+    const settings: WorkerSettings = {
+      file,
+      tables: writerTables(tables),
+      views: views.map((view) => view.name),
+      head,
+    };
+    const worker = new Worker(options.workerPath ?? defaultWorkerPath(), { workerData: settings, execArgv: [] });
+    // Its first message says that it has the file open; an error before that rejects.
+    await once(worker, 'message');
+    return new SqliteEventStore(options, tables, worker, new Database(file, { readonly: true }), head + 1);
+  } finally {
+    // Not before the others have opened: the last to close moves the WAL into the database, and keeps an error to itself.
+    writable.close();
+  }
+}
+
+/** See openSqliteEventStore. Reads run here, on a connection of their own; writes and their fsync in a worker thread. */
+export class SqliteEventStore implements EventStore {
+  readonly reader: SqliteReader;
+  private readonly events: EventReader;
+  private readonly exited: Promise<void>;
+  private readonly followers = new Set<Follower>();
+  /** Sent or about to be, in the order in which the worker answers. */
+  private readonly waiting: Waiting[] = [];
+  private outbox: AppendRequest[] = [];
+  private closing: Promise<void> | undefined;
+  private failure: StoreFailed | undefined;
+  private drained: (() => void) | undefined;
+
+  constructor(
+    private readonly options: SqliteEventStoreOptions,
+    private readonly tables: TableSet,
+    private readonly worker: Worker,
+    private readonly db: Database.Database,
+    private nextPosition: number,
+  ) {
+    this.events = new EventReader(db);
+    this.reader = new SqliteReader(db, tables, () => this.assertOpen());
+    this.worker.on('message', (message: FromWorker) => this.receive(message));
+    this.worker.on('error', (error) => this.fail(error));
+    this.exited = new Promise((resolve) => {
+      this.worker.once('exit', () => {
+        if (!this.closing || this.waiting.length > 0) this.fail(new Error('The writer has ended'));
+        resolve();
+      });
+    });
+  }
+
+  async append(append: Append): Promise<AppendResult> {
+    this.assertWritable();
+    validate(append);
+    if (this.waiting.length >= MAX_WAITING) throw new StoreBusy();
+    const events: RecordedEvent[] = [];
+    const changes: StoredChange[] = [];
+    // Given here and not by the writer, so that views and digests know them. Appends that are refused leave gaps.
+    let position = this.nextPosition;
+    const writes = append.writes.map(({ stream, expected, events: added }) => {
+      const records = added.map((event, index): EventRecord => {
+        const recording = record(position, stream, expected + 1 + index, event);
+        const { id, type, schemaVersion, digest } = recording.event;
+        events.push(recording.event);
+        changes.push(...this.tables.changes(recording.event));
+        return [position++, id, type, schemaVersion, recording.data, recording.metadata, digest];
+      });
+      return [stream, expected, records] as const;
+    });
+    this.nextPosition = position;
+    const checks = (append.checks ?? []).map(({ stream, expected }) => [stream, expected] as const);
+    return new Promise((resolve, reject) => {
+      this.waiting.push({ writes: append.writes, result: { position: position - 1, events }, resolve, reject });
+      if (this.outbox.push({ checks, writes, changes }) === 1) process.nextTick(() => this.flush());
+    });
+  }
+
+  // eslint-disable-next-line @typescript-eslint/require-await -- a refusal is a rejection, as the port says
+  async readStream(stream: string, fromRevision = 0): Promise<readonly RecordedEvent[]> {
+    this.assertOpen();
+    return this.events.stream(stream, fromRevision);
+  }
+
+  // eslint-disable-next-line @typescript-eslint/require-await -- as above
+  async readAll(after: number, limit: number): Promise<readonly RecordedEvent[]> {
+    this.assertOpen();
+    return this.events.all(after, limit);
+  }
+
+  // eslint-disable-next-line @typescript-eslint/require-await -- as above
+  async head(): Promise<number> {
+    this.assertOpen();
+    return this.events.head();
+  }
+
+  subscribe(
+    after: number,
+    handler: (events: readonly RecordedEvent[]) => Promise<void>,
+    onError: (error: unknown) => void,
+  ): Subscription {
+    this.assertOpen();
+    const follower: Follower = new Follower(after, handler, onError, {
+      read: (position, limit) => this.readAll(position, limit),
+      // Reads are synchronous here: without a turn of the event loop a long catch-up would let nobody else run.
+      pause: () => nextTurn(),
+      ended: (ended) => this.followers.delete(ended),
+    });
+    this.followers.add(follower);
+    return follower;
+  }
+
+  close(): Promise<void> {
+    this.closing ??= this.shutDown();
+    return this.closing;
+  }
+
+  private async shutDown(): Promise<void> {
+    for (const follower of this.followers) follower.close();
+    if (this.waiting.length > 0) await new Promise<void>((resolve) => (this.drained = resolve));
+    this.send({ type: 'close' });
+    await this.exited;
+    this.db.close();
+  }
+
+  /** All appends of one turn of the event loop travel as one message. */
+  private flush(): void {
+    const appends = this.outbox;
+    this.outbox = [];
+    this.send({ type: 'append', appends });
+  }
+
+  private send(message: ToWorker): void {
+    this.worker.postMessage(message);
+  }
+
+  private receive(message: FromWorker): void {
+    switch (message.type) {
+      case 'answers': {
+        const answered = this.waiting.splice(0, message.answers.length);
+        for (const [index, answer] of message.answers.entries()) {
+          const waiting = answered[index];
+          try {
+            if (waiting) this.settle(waiting, answer);
+          } catch (error) {
+            waiting?.reject(error);
+          }
+        }
+        for (const follower of this.followers) follower.wake();
+        if (this.waiting.length === 0) this.drained?.();
+        return;
+      }
+      case 'failed':
+        this.fail(Object.assign(new Error(message.message), { code: message.code }));
+        return;
+      case 'ready':
+      case 'closed':
+        return;
+    }
+  }
+
+  private settle(waiting: Waiting, answer: Answer): void {
+    switch (answer.type) {
+      case 'done':
+        waiting.resolve(
+          waiting.result.events.length > 0 ? waiting.result : { position: this.events.head(), events: [] },
+        );
+        return;
+      case 'repeated':
+        waiting.resolve(this.firstResult(waiting.writes));
+        return;
+      case 'stale':
+        waiting.reject(new WrongExpectedRevision(answer.stream, answer.expected, answer.actual));
+        return;
+      case 'id-taken':
+        waiting.reject(new EventIdTaken(new Error(answer.message)));
+        return;
+      case 'full':
+        waiting.reject(new StoreFull(new Error(answer.message)));
+        return;
+    }
+  }
+
+  private firstResult(writes: readonly Write[]): AppendResult {
+    const events = writes.flatMap(({ stream, expected, events: added }) =>
+      this.events.range(stream, expected + 1, added.length),
+    );
+    return { position: events.at(-1)?.position ?? 0, events };
+  }
+
+  private fail(cause: unknown): void {
+    if (this.failure) return;
+    const failure = new StoreFailed(cause);
+    this.failure = failure;
+    this.options.logger.error('The event store has failed and writes no more', {
+      error: cause,
+      file: this.options.file,
+    });
+    for (const waiting of this.waiting.splice(0)) waiting.reject(failure);
+    this.drained?.();
+    this.options.onFailure?.(failure);
+  }
+
+  private assertOpen(): void {
+    if (this.closing) throw new StoreClosed();
+  }
+
+  private assertWritable(): void {
+    this.assertOpen();
+    if (this.failure) throw this.failure;
+  }
+}
+
+function defaultWorkerPath(): string {
+  if (extname(__filename) === '.js') return join(__dirname, 'worker.js');
+  const built = process.env['WEIR_EVENT_STORE_WORKER'];
+  if (built === undefined)
+    throw new Error('Run from its TypeScript source, the SQLite event store needs a workerPath: see buildWorker()');
+  return built;
+}
