@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { copyFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { unavailable } from '@weir/kernel';
-import type { LabHost } from './lab';
+import type { LabHost } from './host';
 import { ovsAppctl, ovsVsctl } from './ovs';
 import type { PlannedHost, PlannedSite } from './plan';
 import { endProcess, identify, isRunning, type ProcessIdentity } from './processes';

@@ -1,13 +1,6 @@
 export { capture, type Capture, type CapturedFrame, type FramePredicate, inject } from './capture';
-export {
-  createLab,
-  type HostName,
-  type InstanceOptions,
-  type Lab,
-  type LabHost,
-  type LabInstance,
-  type LabOptions,
-} from './lab';
+export { createLab, type HostName, type InstanceOptions, type Lab, type LabInstance, type LabOptions } from './lab';
+export type { LabHost } from './host';
 export { ovsAppctl, ovsOfctl, ovsVsctl } from './ovs';
 export { ping, type PingOptions, type PingReport } from './ping';
 export { type LabSite, twoSites } from './plan';

@@ -226,6 +226,18 @@ describe('a lab in a folder with a long name and spaces', () => {
   });
 });
 
+describe('a lab that is destroyed', () => {
+  it('ends the processes that were given to it, and may be destroyed again', async () => {
+    const lab = await createLab({ sites: [{ name: 'oslo', subnet: '192.0.2.0/24', hosts: ['oslo-1'] }] });
+    const child = spawn('sleep', ['600']);
+    lab.track(child.pid ?? 0);
+    await Promise.all([once(child, 'exit'), lab.destroy()]);
+    expect(child.signalCode).toBe('SIGKILL');
+    await lab.destroy();
+    expect(await traces(lab.id)).toEqual([]);
+  });
+});
+
 describe('a lab that cannot be built', () => {
   const sites = [{ name: 'rome', subnet: '198.51.100.0/24', hosts: ['rome-1'] }];
   const id = randomBytes(3).toString('hex');

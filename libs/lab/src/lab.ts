@@ -2,6 +2,7 @@ import { randomInt } from 'node:crypto';
 import { existsSync, mkdirSync, symlinkSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { conflict, forbidden, type Logger, notFound, silentLogger } from '@weir/kernel';
+import type { LabHost } from './host';
 import { HostSwitch } from './host-switch';
 import { setUpNamespace } from './namespace';
 import { type LabPlan, type LabSite, planLab, type PlannedSite, twoSites } from './plan';
@@ -17,22 +18,6 @@ export interface LabOptions {
   readonly directory?: string;
   readonly sites?: readonly LabSite[];
   readonly logger?: Logger;
-}
-
-/** A hypervisor: an Open vSwitch of its own in a network namespace. Paths are absolute and short enough for sockets. */
-export interface LabHost {
-  readonly name: string;
-  readonly site: string;
-  readonly netns: string;
-  /** Made by the Host process, not by the lab. */
-  readonly bridge: 'br-int';
-  /** The database's socket. */
-  readonly ovsdb: string;
-  /** The socket that `bridge` will have. */
-  readonly openflow: string;
-  /** Its address in the underlay. */
-  readonly underlay: string;
-  readonly rundir: string;
 }
 
 export interface InstanceOptions {

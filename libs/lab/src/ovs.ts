@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import type { LabHost } from './lab';
+import type { LabHost } from './host';
 import { run, type RunOptions } from './run';
 
 /** `ovs-vsctl` on the host's database; answers its output. */
