@@ -49,7 +49,10 @@ export interface Membership {
 /** What the publisher tells its owner about followers. */
 export interface FollowerEvents {
   /** Called with each report: what the follower has stored, what is settled, and what it saw. Its promise is awaited before the report is answered. */
-  reported(follower: string, report: { readonly cursor: Cursor; readonly settled: number; readonly observations: readonly Observation[] }): Promise<void>;
+  reported(
+    follower: string,
+    report: { readonly cursor: Cursor; readonly settled: number; readonly observations: readonly Observation[] },
+  ): Promise<void>;
   /** Edges only. `since` is milliseconds of the wall clock. */
   reachability(follower: string, state: 'reachable' | 'unreachable', since: number): void;
   /** A cursor whose digest differs from ours, or ahead of us: one side was restored from an older copy. The follower was refused. */
@@ -59,13 +62,19 @@ export interface FollowerEvents {
 /** Where a follower keeps what it was told. */
 export interface FollowerSink {
   cursor(): { readonly generation: number; readonly position: number; readonly digest: string };
-  /** A publisher with a higher generation speaks: the next batch starts from position 0; state stays until its caught-up mark. */
+  /**
+   * A publisher with a higher generation speaks, or one with the same asks to start over (what was acknowledged is no longer stored here):
+   * the next batch starts from position 0, so that is the cursor now; state stays until the caught-up mark.
+   */
   newGeneration(generation: number): Promise<void>;
   /** One mark's worth: facts and cursor taken over together; stored when it resolves. `caughtUp`: this was the publisher's head at connect. */
-  apply(facts: readonly FactLine[], mark: Cursor & { readonly generation: number; readonly caughtUp: boolean }): Promise<void>;
+  apply(
+    facts: readonly FactLine[],
+    mark: Cursor & { readonly generation: number; readonly caughtUp: boolean },
+  ): Promise<void>;
   /** The highest position up to which everything below is programmed, or named as unreachable or failed. */
   settled(): number;
-  /** Last values to send; `whole` after a connect: all of them, else what changed since the last call that was delivered. */
+  /** Last values to send; `whole` after a connect: all of them, else what changed since the last call. The follower keeps what was not delivered. */
   observations(whole: boolean): readonly Observation[];
   /** Answers a query that changes nothing; throws to answer an error. */
   query(kind: string, body: unknown, timeoutMs: number): Promise<unknown>;

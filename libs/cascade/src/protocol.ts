@@ -12,8 +12,19 @@ const position = z.number().int().nonnegative();
 const kind = z.string().min(1).max(64);
 const factId = z.string().min(1).max(255);
 
-export const helloLine = z.object({ type: z.literal('hello'), protocol: z.number().int(), publisher: z.string(), generation: z.number().int().positive() });
-export const upsertLine = z.object({ type: z.literal('upsert'), kind, id: factId, position, body: z.record(z.string(), z.unknown()) });
+export const helloLine = z.object({
+  type: z.literal('hello'),
+  protocol: z.number().int(),
+  publisher: z.string(),
+  generation: z.number().int().positive(),
+});
+export const upsertLine = z.object({
+  type: z.literal('upsert'),
+  kind,
+  id: factId,
+  position,
+  body: z.record(z.string(), z.unknown()),
+});
 export const deleteLine = z.object({ type: z.literal('delete'), kind, id: factId, position });
 export const markLine = z.object({
   type: z.literal('mark'),
@@ -26,7 +37,13 @@ export const markLine = z.object({
   digest: z.string().max(128),
   caughtUp: z.boolean().optional(),
 });
-export const queryLine = z.object({ type: z.literal('query'), id: z.string().max(64), kind, body: z.unknown(), timeoutMs: z.number().int().positive() });
+export const queryLine = z.object({
+  type: z.literal('query'),
+  id: z.string().max(64),
+  kind,
+  body: z.unknown(),
+  timeoutMs: z.number().int().positive(),
+});
 
 export const lineSchema = z.discriminatedUnion('type', [helloLine, upsertLine, deleteLine, markLine, queryLine]);
 export type Line = z.output<typeof lineSchema>;
@@ -59,5 +76,53 @@ export interface JoinAnswer {
 }
 
 /** A part of an answer to a query: at most 64 KiB of text each, `last` on the final one. */
-export const answerSchema = z.object({ id: z.string().max(64), part: position, last: z.boolean(), body: z.string().max(64 * 1024) });
+export const answerSchema = z.object({
+  id: z.string().max(64),
+  part: position,
+  last: z.boolean(),
+  body: z.string().max(64 * 1024),
+});
 export type AnswerPart = z.output<typeof answerSchema>;
+
+/** Why a `facts` call is answered 409; `generation` and `position` are the publisher's. */
+export const refusalSchema = z.object({
+  /**
+   * `generation`: the publisher speaks for another one; a follower that has no higher one starts over, from position 0. Also the answer to
+   * a cursor behind what this follower acknowledged: it lost what it had stored, and tombstones that it needs are gone.
+   */
+  reason: z.enum(['generation', 'digest']),
+  generation: z.number().int().positive(),
+  position,
+});
+export type RefusalBody = z.output<typeof refusalSchema>;
+
+/** The most that the parts of one answer hold together, in characters of its text. */
+export const MAX_ANSWER_CHARACTERS = 4 * 1024 * 1024;
+export const ANSWER_PART_CHARACTERS = 64 * 1024;
+
+/** What the parts of an answer spell: JSON of this. */
+export const answerTextSchema = z.discriminatedUnion('ok', [
+  z.object({ ok: z.literal(true), value: z.unknown() }),
+  z.object({
+    ok: z.literal(false),
+    error: z.object({
+      reason: z.enum([
+        'invalid',
+        'unauthorized',
+        'forbidden',
+        'not-found',
+        'conflict',
+        'over-quota',
+        'too-large',
+        'unavailable',
+      ]),
+      message: z.string(),
+    }),
+  }),
+]);
+
+/** Bodies that a publisher reads, in bytes: a larger one is answered 413 unread. */
+export const BODY_LIMITS = { join: 16 * 1024, observations: 16 * 1024 * 1024, answers: 1024 * 1024 } as const;
+export type PostPath = keyof typeof BODY_LIMITS;
+
+export const joinAnswerSchema = z.object({ id: z.string(), generation: z.number().int().positive() });

@@ -1,0 +1,3 @@
+export * from './fact-store';
+export type { Durability } from './open';
+export * from './slice';
