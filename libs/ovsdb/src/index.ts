@@ -1,0 +1,10 @@
+export * from './client';
+export * from './errors';
+export { DEFAULT_LIMITS, type FramingLimits } from './framing';
+export * from './operations';
+export * from './ovsdb-switch';
+export type { RowChange } from './replica';
+export type { ColumnType, DatabaseSchema } from './schema';
+export * from './session';
+export { namedUuid, ovsMap, ovsSet, Row, uuid } from './values';
+export * from './vswitch';
