@@ -22,7 +22,6 @@ import type {
   SegmentType,
   SiteDriverName,
 } from './events';
-import type { Transaction } from './transaction';
 
 /**
  * What each command takes. Ids, time and picks are chosen at the edge. `picked: true` marks a candidate of ours: where it is
@@ -250,52 +249,4 @@ export interface DeleteServer {
 }
 export interface OfServer {
   readonly serverId: ServerId;
-}
-
-/** Every command over the log, by the name that the lib exports it under. */
-export interface Commands {
-  addSite(input: AddSite): Transaction<void>;
-  joinSite(input: JoinSite): Transaction<void>;
-  useJoinToken(input: OfSite): Transaction<void>;
-  activateSite(input: OfSite): Transaction<void>;
-  markSiteUnreachable(input: MarkSiteUnreachable): Transaction<void>;
-  markSiteReachable(input: OfSite): Transaction<void>;
-  removeSite(input: OfSite): Transaction<void>;
-  changeCapacity(input: ChangeCapacity): Transaction<void>;
-  /** Answers the generation in force afterwards. */
-  raiseGeneration(input: RaiseGeneration): Transaction<number>;
-
-  createNetwork(input: CreateNetwork): Transaction<void>;
-  updateNetwork(input: UpdateNetwork): Transaction<void>;
-  /** Idempotent; then count the ports, then deleteNetwork or reopenNetwork with the same `closing`. */
-  closeNetwork(input: OfNetwork): Transaction<{ readonly closing: number }>;
-  reopenNetwork(input: OfNetwork & { readonly closing: number }): Transaction<void>;
-  /** NetworkInUse when ports are left, or when the closing is no longer in force. */
-  deleteNetwork(input: DeleteNetwork): Transaction<void>;
-  addSubnet(input: AddSubnet): Transaction<void>;
-  updateSubnet(input: UpdateSubnet): Transaction<void>;
-  closeSubnet(input: OfSubnet): Transaction<{ readonly closing: number }>;
-  reopenSubnet(input: OfSubnet & { readonly closing: number }): Transaction<void>;
-  removeSubnet(input: RemoveSubnet): Transaction<void>;
-
-  createRouter(input: CreateRouter): Transaction<void>;
-  updateRouter(input: UpdateRouter): Transaction<void>;
-  deleteRouter(input: OfRouter): Transaction<void>;
-  addRouterInterface(input: AddRouterInterface): Transaction<RouterInterfaceResult>;
-  removeRouterInterface(input: RemoveRouterInterface): Transaction<RouterInterfaceResult>;
-
-  createPort(input: CreatePort): Transaction<void>;
-  updatePort(input: UpdatePort): Transaction<void>;
-  bindPort(input: BindPort): Transaction<void>;
-  /** `deleted: false`: its site is told first; completePortDeletion follows when the port was seen gone. */
-  deletePort(input: OfPort): Transaction<{ readonly deleted: boolean }>;
-  completePortDeletion(input: OfPort): Transaction<void>;
-
-  createServer(input: CreateServer): Transaction<void>;
-  updateServer(input: UpdateServer): Transaction<void>;
-  reportServerActive(input: ReportServerActive): Transaction<void>;
-  reportServerFailed(input: ReportServerFailed): Transaction<void>;
-  /** `deleted: false`: its site is told first; completeServerDeletion follows when the server was seen gone. */
-  deleteServer(input: DeleteServer): Transaction<{ readonly deleted: boolean }>;
-  completeServerDeletion(input: OfServer): Transaction<void>;
 }

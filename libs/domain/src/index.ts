@@ -1,4 +1,14 @@
+export * from './at';
+export { IdInUse, InvalidInput, Ipv6NotSupported } from './bounds';
+export * from './capacity/index';
 export * from './commands';
 export * from './events';
+export * from './network/index';
+export * from './port/index';
+export * from './publisher/index';
+export * from './router/index';
+export * from './scarce/index';
+export * from './server/index';
+export * from './site/index';
 export * from './streams';
 export * from './transaction';

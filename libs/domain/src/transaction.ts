@@ -121,7 +121,7 @@ function changeOf<Result>(streams: readonly OpenStream[], result: Result): Chang
 export function* open<State, Command, Event extends DomainEvent>(
   ref: StreamOf<State, Command, Event>,
 ): Generator<readonly AnyStream[], Opened<State, Command>, readonly Opened<unknown, never>[]> {
-  const [opened] = yield [ref as AnyStream];
+  const [opened] = yield [ref];
   return opened as Opened<State, Command>;
 }
 
@@ -130,7 +130,7 @@ export function* openAll<State, Command, Event extends DomainEvent>(
   refs: readonly StreamOf<State, Command, Event>[],
 ): Generator<readonly AnyStream[], readonly Opened<State, Command>[], readonly Opened<unknown, never>[]> {
   if (refs.length === 0) return [];
-  return (yield refs as readonly AnyStream[]) as readonly Opened<State, Command>[];
+  return (yield refs) as readonly Opened<State, Command>[];
 }
 
 /** A stream whose id was just made at the edge: it is not read, and the append fails if somebody wrote it. */

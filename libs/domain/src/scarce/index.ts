@@ -1,0 +1,3 @@
+export * from './errors';
+export * from './pick';
+export * from './scarce';
