@@ -1,0 +1,3 @@
+export { FlowRefused } from './accepts';
+export * from './fabric';
+export * from './switch-model';
