@@ -31,8 +31,6 @@ interface Server {
   readonly fact: ServerFact;
   /** Wanted: neither deleting nor given up. */
   readonly wanted: boolean;
-  readonly failed: boolean;
-  readonly capacityFreed: boolean;
 }
 
 /**
@@ -207,7 +205,7 @@ export class LogicalNetwork {
           ports: ports.map((port) => port.portId),
           power: 'on',
         };
-        this.servers.set(id, { fact, wanted: true, failed: false, capacityFreed: false });
+        this.servers.set(id, { fact, wanted: true });
         return [
           { op: 'upsert', kind: 'server', id, body: fact },
           { op: 'place', server: id, place: siteId },
@@ -218,9 +216,7 @@ export class LogicalNetwork {
           ? []
           : this.changeServer(subject(event.stream, 'server'), { name: event.data.name });
       case 'ServerFailed':
-        return this.giveUp(subject(event.stream, 'server'), { failed: true });
-      case 'CapacityFreed':
-        return this.giveUp(event.data.server, { capacityFreed: true });
+        return event.data.capacityFreed ? this.unwant(subject(event.stream, 'server')) : [];
       case 'ServerDeleting':
         return this.unwant(subject(event.stream, 'server'));
       case 'ServerDeleted': {
@@ -276,14 +272,6 @@ export class LogicalNetwork {
     const fact = { ...known.fact, ...change };
     this.servers.set(id, { ...known, fact });
     return known.wanted ? [{ op: 'upsert', kind: 'server', id, body: fact }] : [];
-  }
-
-  private giveUp(id: ServerId, change: { readonly failed: true } | { readonly capacityFreed: true }): FactChange[] {
-    const known = this.servers.get(id);
-    if (!known) return [];
-    const next = { ...known, ...change };
-    this.servers.set(id, next);
-    return next.failed && next.capacityFreed ? this.unwant(id) : [];
   }
 
   private unwant(id: ServerId): FactChange[] {

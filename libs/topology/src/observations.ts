@@ -40,6 +40,8 @@ export const hostObservation = z.object({
     .string()
     .refine(isIp)
     .transform((text) => text as Ip),
+  /** Added by its Bottom while the host is silent: RFC 3339. */
+  unreachableSince: z.string().max(40).optional(),
 });
 
 /** Counters of one host since its process started, all monotonic; the kind of message → count. */
