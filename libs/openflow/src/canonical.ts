@@ -23,6 +23,10 @@ const MAX_COOKIE = (1n << 64n) - 1n;
 /** An action's length field has 16 bits; this leaves room for its other properties. */
 const MAX_USERDATA = 0xff00;
 
+/** The highest port of OpenFlow 1.0, whose 16 bits NXM_OF_IN_PORT has, and the reserved ones of 1.3. */
+const MAX_PORT = 0xfeffn;
+const RESERVED_PORTS = 0xffffff00n;
+
 const VLAN_VID_BITS = 0x1fffn;
 const VLAN_PCP_BITS = 0xe000n;
 
@@ -68,11 +72,12 @@ export function canonicalGroup(group: Group): Group {
   };
 }
 
+/** Open vSwitch takes a burst of 0 for one as large as the rate, and says so. */
 export function canonicalMeter(meter: Meter): Meter {
   inRange('meter', meter.id, MAX_U32, meter);
   inRange('rate', meter.rate, MAX_U32, meter);
   inRange('burst', meter.burst, MAX_U32, meter);
-  return meter;
+  return meter.burst === 0 && meter.foreign === undefined ? { ...meter, burst: meter.rate } : meter;
 }
 
 /** The match itself when it is canonical already, so that encoding what `difference` gave costs no copies. */
@@ -87,14 +92,17 @@ function isCanonicalMatch(match: Match): boolean {
     const field = match[name as Field];
     if (!spec || !field || spec.order <= last || field.value < 0n || field.value > spec.max) return false;
     last = spec.order;
-    const { mask } = field;
-    if (mask !== undefined) {
-      if (!spec.maskable || mask <= 0n || mask >= spec.max || (field.value & mask) !== field.value) return false;
-    }
+    if (!isCanonicalMask(spec, field)) return false;
     if (name === 'xxreg1' || name === 'vlan_tci') return false;
     if (spec.prerequisite && !isMet(spec.prerequisite, match)) return false;
   }
   return true;
+}
+
+function isCanonicalMask(spec: FieldSpec, { value, mask }: FieldMatch): boolean {
+  if (mask === undefined) return !spec.alwaysMasked;
+  if (!spec.maskable || mask <= 0n || (value & mask) !== value) return false;
+  return spec.alwaysMasked ? mask <= spec.max : mask < spec.max;
 }
 
 function isMet(prerequisite: Prerequisite, match: Match): boolean {
@@ -134,7 +142,7 @@ function normalField(spec: FieldSpec, { value, mask }: FieldMatch): FieldMatch |
   if (value < 0n || (mask === undefined ? value > spec.max : value > fullMask(spec))) {
     throw new InvalidFlow(`The value of ${spec.name} does not fit: 0x${value.toString(16)}.`);
   }
-  if (bits === spec.max) return { value: value & spec.max };
+  if (bits === spec.max && !spec.alwaysMasked) return { value: value & spec.max };
   if (!spec.maskable) throw new InvalidFlow(`${spec.name} can only be matched as a whole.`);
   return { value: value & bits, mask: bits };
 }
@@ -233,6 +241,7 @@ function canonicalAction(action: Action): Action {
       return canonicalSetField(action);
     case 'move':
       validBits(action.from);
+      writable(action.to.field);
       validBits(action.to);
       if (action.from.width !== action.to.width)
         throw new InvalidFlow('A move copies as many bits as it reads.', { action });
@@ -241,10 +250,12 @@ function canonicalAction(action: Action): Action {
       validBits(action.from);
       return action;
     case 'pop':
+      writable(action.to.field);
       validBits(action.to);
       return action;
     case 'check_pkt_larger':
       inRange('length', action.length, MAX_U16, action);
+      writable(action.to.field);
       validBits(action.to);
       if (action.to.width !== 1) throw new InvalidFlow('check_pkt_larger writes one bit.', { action });
       return action;
@@ -260,7 +271,11 @@ function canonicalAction(action: Action): Action {
 
 function canonicalSetField(action: Extract<Action, { type: 'set_field' }>): Action {
   const spec = fieldSpec(action.field);
+  writable(action.field);
   const { value, mask } = action;
+  if (action.field === 'in_port' && value > MAX_PORT && value < RESERVED_PORTS) {
+    throw new InvalidFlow('in_port can only be set to a number of 16 bits or a reserved port.', { action });
+  }
   if (value < 0n || value > spec.max)
     throw new InvalidFlow(`The value for ${spec.name} does not fit: 0x${value.toString(16)}.`);
   if (mask === undefined) return action;
@@ -270,8 +285,12 @@ function canonicalSetField(action: Extract<Action, { type: 'set_field' }>): Acti
   return (value & mask) === value ? action : { ...action, value: value & mask };
 }
 
+function writable(field: Field): void {
+  if (!fieldSpec(field).writable) throw new InvalidFlow(`No action can write ${field}.`);
+}
+
 function validBits({ field, offset, width }: Bits): void {
-  const bits = fieldSpec(field).bytes * 8;
+  const bits = fieldSpec(field).movableBits;
   if (!Number.isInteger(offset) || !Number.isInteger(width) || offset < 0 || width < 1 || offset + width > bits) {
     throw new InvalidFlow(`${field} has no bits ${offset} to ${offset + width - 1}.`);
   }

@@ -1,4 +1,4 @@
-import { canonical, canonicalGroup } from './canonical';
+import { canonical, canonicalGroup, canonicalMeter } from './canonical';
 import { InvalidFlow } from './errors';
 import type { Field, Flow, FlowChange, Group, Match, Meter } from './model';
 
@@ -35,7 +35,7 @@ export type FlowDifference = Pick<FlowChange, 'add' | 'modify' | 'remove'>;
 
 /**
  * What turns `present` (as read from a switch) into `wanted`, in canonical form. A flow whose cookie or timeouts differ is added
- * anew (its counters start at zero, as OpenFlow cannot change those); with other actions it is modified and keeps its counters.
+ * over the old one, since OpenFlow cannot modify those; with other actions alone it is modified. Open vSwitch keeps its counters in both cases.
  * Throws `InvalidFlow` when two different flows are wanted under one key.
  */
 export function difference(wanted: Iterable<Flow>, present: Iterable<Flow>): FlowDifference {
@@ -96,9 +96,10 @@ export function meterDifference(wanted: Iterable<Meter>, present: Iterable<Meter
   for (const meter of present) left.set(meter.id, meter);
   const addMeters: Meter[] = [];
   for (const meter of wanted) {
+    const normal = canonicalMeter(meter);
     const old = left.get(meter.id);
-    if (old && sameValue(old, meter)) left.delete(meter.id);
-    else addMeters.push(meter);
+    if (old && sameValue(old, normal)) left.delete(meter.id);
+    else addMeters.push(normal);
   }
   return { addMeters, removeMeters: [...left.keys()] };
 }

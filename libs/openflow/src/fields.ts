@@ -18,6 +18,12 @@ export interface FieldSpec {
   /** Largest value, and the mask that stands for an exact match. */
   readonly max: bigint;
   readonly maskable: boolean;
+  /** Whether an action may write it: not what the parser or conntrack decides (ct_mark: only inside `ct`). */
+  readonly writable: boolean;
+  /** Bits that a move or a push can name. */
+  readonly movableBits: number;
+  /** Whether even a match on all bits that are used is given back with a mask, since the field has more. */
+  readonly alwaysMasked: boolean;
   /** OXM or NXM header without a mask. */
   readonly header: number;
   readonly maskedHeader: number;
@@ -101,8 +107,20 @@ const ROWS: Readonly<Record<Field, Row>> = {
   nd_reserved: { at: [ERIC, 1, 4], prerequisite: ND },
 };
 
-/** Open vSwitch knows two bits of ip_frag: "any fragment" and "not the first". */
-const IP_FRAG_BITS = 2;
+/** Fields that use fewer bits than they have: two of ip_frag ("any fragment", "not the first"), eight flags of ct_state, and no arp_op above 255. */
+const USED_BITS: Partial<Record<Field, number>> = { ip_frag: 2, ct_state: 8, arp_op: 8 };
+
+const READ_ONLY: ReadonlySet<Field> = new Set([
+  'conj_id',
+  'ct_state',
+  'ct_zone',
+  'ct_mark',
+  'eth_type',
+  'ip_proto',
+  'ip_frag',
+]);
+/** The bit of vlan_vid that says "tagged" is none that could be copied. */
+const MOVABLE_BITS: Partial<Record<Field, number>> = { ip_frag: 2, vlan_vid: 12 };
 
 function header(oxmClass: number, field: number, length: number, masked: boolean): number {
   return ((oxmClass << 16) | (field << 9) | (masked ? 0x100 : 0) | length) >>> 0;
@@ -110,13 +128,16 @@ function header(oxmClass: number, field: number, length: number, masked: boolean
 
 function spec(name: Field, row: Row, order: number): FieldSpec {
   const [oxmClass, field, bytes] = row.at;
-  const bits = name === 'ip_frag' ? IP_FRAG_BITS : FIELD_BITS[name];
+  const bits = USED_BITS[name] ?? FIELD_BITS[name];
   return {
     name,
     order,
     bytes,
     max: (1n << BigInt(bits)) - 1n,
     maskable: row.maskable ?? false,
+    writable: !READ_ONLY.has(name),
+    movableBits: MOVABLE_BITS[name] ?? bytes * 8,
+    alwaysMasked: name === 'ct_state',
     header: header(oxmClass, field, bytes, false),
     maskedHeader: header(oxmClass, field, bytes * 2, true),
     ...(row.prerequisite ? { prerequisite: row.prerequisite } : {}),
@@ -135,7 +156,6 @@ export function fieldSpec(name: Field): FieldSpec {
 
 /** Older names (NXM) under which Open vSwitch gives back fields that it was sent as OXM, most of all in moves. */
 const NXM_TWINS: readonly (readonly [oxmClass: number, field: number, name: Field])[] = [
-  [NXM, 0, 'in_port'],
   [NXM, 1, 'eth_dst'],
   [NXM, 2, 'eth_src'],
   [NXM, 3, 'eth_type'],
@@ -174,3 +194,6 @@ export function fieldOfHeader(headerBits: number): FieldSpec | undefined {
 
 /** OXM_OF_VLAN_PCP: Open vSwitch splits a vlan_tci that names priority bits into vlan_vid and this. */
 export const VLAN_PCP_HEADER = header(OXM, 7, 1, false);
+
+/** NXM_OF_IN_PORT, with 16 bits: Open vSwitch writes in_port only under this name. */
+export const NXM_IN_PORT_HEADER = header(NXM, 0, 2, false);

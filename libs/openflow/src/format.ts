@@ -166,8 +166,10 @@ function formatPunt(action: Extract<Action, { type: 'controller' }>): string {
 }
 
 function formatBits({ field, offset, width }: Bits): string {
-  if (offset === 0 && width === fieldSpec(field).bytes * 8) return `${field}[]`;
-  return width === 1 ? `${field}[${offset}]` : `${field}[${offset}..${offset + width - 1}]`;
+  // To ovs-ofctl, in_port is OpenFlow 1.0's, of 16 bits.
+  const name = field === 'in_port' ? 'in_port_oxm' : field;
+  if (offset === 0 && width === fieldSpec(field).movableBits) return `${name}[]`;
+  return width === 1 ? `${name}[${offset}]` : `${name}[${offset}..${offset + width - 1}]`;
 }
 
 /** As `ovs-ofctl add-group` takes it. */

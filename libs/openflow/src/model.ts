@@ -141,7 +141,7 @@ export interface FlowStats {
 /** What a switch is told in one bundle, applied whole or not at all. Order on the wire: groups and meters before flows that name them, removals of groups last. */
 export interface FlowChange {
   readonly add: readonly Flow[];
-  /** Same table, priority and match as a flow that is there; actions or cookie differ. Counters are kept (OFPFC_MODIFY_STRICT keeps them; cookie changes need an add). */
+  /** Same table, priority and match as a flow that is there; actions or cookie differ. Counters are kept (OFPFC_MODIFY_STRICT keeps them; another cookie needs an add, which keeps them too). */
   readonly modify: readonly Flow[];
   readonly remove: readonly Flow[];
   readonly addGroups: readonly Group[];

@@ -1,5 +1,5 @@
 import { unreachable } from '@weir/kernel';
-import { fieldOfHeader, fieldSpec, type FieldSpec } from '../fields';
+import { fieldOfHeader, fieldSpec, type FieldSpec, NXM_IN_PORT_HEADER } from '../fields';
 import type { Action, Bits } from '../model';
 import { writeField } from './match';
 import { padded, Reader } from './reader';
@@ -38,6 +38,11 @@ const CONTROLLER = 0xfffffffd;
 /** "The whole packet", which Open vSwitch leaves out when it sends an action back. */
 const WHOLE_PACKET = 0xffff;
 const ALL_TABLES = 255;
+/** NXAST_REG_LOAD's place for 16 bits from the lowest on: offset in 10 bits, width less one in 6. */
+const WHOLE_U16 = 15;
+/** Ports from here on are reserved, in 16 bits and in 32. */
+const NX_RESERVED_PORTS = 0xff00n;
+const RESERVED_PORTS = 0xffff0000n;
 
 /** Actions one behind the other; they must be canonical. */
 export function writeActions(writer: MessageWriter, actions: readonly Action[]): void {
@@ -79,17 +84,7 @@ function writeAction(writer: MessageWriter, action: Action): void {
       writer.u8(action.table);
       return writer.zeros(3);
     case 'set_field':
-      if (action.mask === undefined) {
-        writer.u16(SET_FIELD);
-        writer.u16(0);
-      } else {
-        // OFPAT_SET_FIELD has no mask before OpenFlow 1.5. Open vSwitch sends this one back as it came, and NXAST_REG_LOAD by runs of bits.
-        nicira(writer, REG_LOAD2);
-        writer.zeros(6);
-      }
-      writeField(writer, fieldSpec(action.field), action.value, action.mask);
-      writer.pad8(start);
-      return writer.patch16(start + 2, writer.at - start);
+      return writeSetField(writer, action);
     case 'move':
       nicira(writer, REG_MOVE, 24);
       writer.u16(action.from.width);
@@ -126,6 +121,26 @@ function writeAction(writer: MessageWriter, action: Action): void {
     default:
       return unreachable(action);
   }
+}
+
+function writeSetField(writer: MessageWriter, action: Extract<Action, { type: 'set_field' }>): void {
+  const start = writer.at;
+  if (action.field === 'in_port') {
+    nicira(writer, REG_LOAD, 24);
+    writer.u16(WHOLE_U16);
+    writer.u32(NXM_IN_PORT_HEADER);
+    return writer.u64(action.value & 0xffffn);
+  }
+  if (action.mask === undefined) {
+    writer.u16(SET_FIELD);
+    writer.u16(0);
+  } else {
+    // OFPAT_SET_FIELD has no mask before OpenFlow 1.5. Open vSwitch sends this one back as it came, and NXAST_REG_LOAD by runs of bits.
+    nicira(writer, REG_LOAD2);
+  }
+  writeField(writer, fieldSpec(action.field), action.value, action.mask);
+  writer.pad8(start);
+  writer.patch16(start + 2, writer.at - start);
 }
 
 function nicira(writer: MessageWriter, subtype: number, length = 0): void {
@@ -205,7 +220,6 @@ function readNicira(subtype: number, body: Reader): Action | undefined {
     case REG_LOAD:
       return readLoad(body);
     case REG_LOAD2:
-      body.skip(6);
       return readSetField(body);
     case STACK_PUSH: {
       const from = readStack(body);
@@ -244,8 +258,12 @@ function readLoad(body: Reader): Action | undefined {
   const place = body.u16();
   const offset = BigInt(place >>> 6);
   const width = BigInt((place & 0x3f) + 1);
-  const spec = fieldOfHeader(body.u32());
+  const header = body.u32();
   const value = body.u64();
+  if (header === NXM_IN_PORT_HEADER && place === WHOLE_U16) {
+    return { type: 'set_field', field: 'in_port', value: value >= NX_RESERVED_PORTS ? value | RESERVED_PORTS : value };
+  }
+  const spec = fieldOfHeader(header);
   return spec && setField(spec, value << offset, ((1n << width) - 1n) << offset);
 }
 
@@ -267,7 +285,7 @@ function readBits(body: Reader, offset: number, width: number): Bits | undefined
 
 function bitsOf(header: number, offset: number, width: number): Bits | undefined {
   const spec = fieldOfHeader(header);
-  if (!spec || width < 1 || offset + width > spec.bytes * 8) return undefined;
+  if (!spec || width < 1 || offset + width > spec.movableBits) return undefined;
   return { field: spec.name, offset, width };
 }
 

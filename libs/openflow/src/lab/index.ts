@@ -31,7 +31,10 @@ export async function startSwitch(): Promise<LabSwitch> {
   const children: ChildProcess[] = [];
   const start = (program: string, ...args: string[]): ChildProcess => {
     // It dies with us, however we end.
-    const child = spawn('setpriv', ['--pdeathsig', 'KILL', 'unshare', '--net', program, ...args], { env, stdio: 'ignore' });
+    const child = spawn('setpriv', ['--pdeathsig', 'KILL', 'unshare', '--net', program, ...args], {
+      env,
+      stdio: 'ignore',
+    });
     children.push(child);
     return child;
   };
@@ -44,7 +47,8 @@ export async function startSwitch(): Promise<LabSwitch> {
   try {
     await call('ovsdb-tool', ['create', join(folder, 'conf.db'), SCHEMA]);
     start('ovsdb-server', `--remote=p${database}`, `--unixctl=${folder}/ovsdb.ctl`, join(folder, 'conf.db'));
-    const vsctl = (...args: string[]): Promise<string> => call('ovs-vsctl', [`--db=${database}`, '--timeout=10', ...args]);
+    const vsctl = (...args: string[]): Promise<string> =>
+      call('ovs-vsctl', [`--db=${database}`, '--timeout=10', ...args]);
     await eventually(() => vsctl('--no-wait', 'init'));
     const vswitchd = start('ovs-vswitchd', database, '--disable-system', `--unixctl=${folder}/vswitchd.ctl`);
     await vsctl('add-br', BRIDGE, '--', 'set', 'bridge', BRIDGE, 'datapath_type=netdev', 'fail_mode=secure');
