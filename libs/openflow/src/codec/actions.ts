@@ -33,7 +33,7 @@ const METER = 5;
 /** OFPP_IN_PORT, as 32 bits and as Nicira's 16. */
 const IN_PORT = 0xfffffff8;
 const NX_IN_PORT = 0xfff8;
-/** OFPP_CONTROLLER: as an output it is Open vSwitch's plain punt, which is not ours. */
+/** OFPP_CONTROLLER: as an output it is the plain punt of OpenFlow, which ovs-ofctl writes. */
 const CONTROLLER = 0xfffffffd;
 /** "The whole packet", which Open vSwitch leaves out when it sends an action back. */
 const WHOLE_PACKET = 0xffff;
@@ -125,12 +125,6 @@ function writeAction(writer: MessageWriter, action: Action): void {
 
 function writeSetField(writer: MessageWriter, action: Extract<Action, { type: 'set_field' }>): void {
   const start = writer.at;
-  if (action.field === 'in_port') {
-    nicira(writer, REG_LOAD, 24);
-    writer.u16(WHOLE_U16);
-    writer.u32(NXM_IN_PORT_HEADER);
-    return writer.u64(action.value & 0xffffn);
-  }
   if (action.mask === undefined) {
     writer.u16(SET_FIELD);
     writer.u16(0);
@@ -138,7 +132,12 @@ function writeSetField(writer: MessageWriter, action: Extract<Action, { type: 's
     // OFPAT_SET_FIELD has no mask before OpenFlow 1.5. Open vSwitch sends this one back as it came, and NXAST_REG_LOAD by runs of bits.
     nicira(writer, REG_LOAD2);
   }
-  writeField(writer, fieldSpec(action.field), action.value, action.mask);
+  if (action.field === 'in_port') {
+    writer.u32(NXM_IN_PORT_HEADER);
+    writer.u16(Number(action.value & 0xffffn));
+  } else {
+    writeField(writer, fieldSpec(action.field), action.value, action.mask);
+  }
   writer.pad8(start);
   writer.patch16(start + 2, writer.at - start);
 }
@@ -182,7 +181,7 @@ function readAction(type: number, body: Reader): Action | undefined {
   switch (type) {
     case OUTPUT: {
       const port = body.u32();
-      if (port === CONTROLLER) return undefined;
+      if (port === CONTROLLER) return { type: 'controller', userdata: '', maxLength: body.u16() };
       return { type: 'output', port: port === IN_PORT ? 'in_port' : port };
     }
     case GROUP:
@@ -246,6 +245,7 @@ function readNicira(subtype: number, body: Reader): Action | undefined {
 
 function readSetField(body: Reader): Action | undefined {
   const header = body.u32();
+  if (header === NXM_IN_PORT_HEADER) return setInPort(BigInt(body.u16()));
   const spec = fieldOfHeader(header);
   const masked = (header & 0x100) !== 0;
   if (!spec || (header & 0xff) !== (masked ? spec.bytes * 2 : spec.bytes)) return undefined;
@@ -260,9 +260,7 @@ function readLoad(body: Reader): Action | undefined {
   const width = BigInt((place & 0x3f) + 1);
   const header = body.u32();
   const value = body.u64();
-  if (header === NXM_IN_PORT_HEADER && place === WHOLE_U16) {
-    return { type: 'set_field', field: 'in_port', value: value >= NX_RESERVED_PORTS ? value | RESERVED_PORTS : value };
-  }
+  if (header === NXM_IN_PORT_HEADER && place === WHOLE_U16) return setInPort(value);
   const spec = fieldOfHeader(header);
   return spec && setField(spec, value << offset, ((1n << width) - 1n) << offset);
 }
@@ -271,6 +269,10 @@ function setField(spec: FieldSpec, value: bigint, mask: bigint): Action | undefi
   const { name: field, max } = spec;
   if (mask === 0n || mask > max || (value & mask) !== value) return undefined;
   return mask === max ? { type: 'set_field', field, value } : { type: 'set_field', field, value, mask };
+}
+
+function setInPort(value: bigint): Action {
+  return { type: 'set_field', field: 'in_port', value: value >= NX_RESERVED_PORTS ? value | RESERVED_PORTS : value };
 }
 
 function readStack(body: Reader): Bits | undefined {

@@ -346,6 +346,7 @@ function readGroupMod(reader: Reader): Modification {
 
 /** Buckets to the end of the reader. */
 function readBuckets(id: number, type: number, reader: Reader): Group {
+  const start = reader.at;
   const buckets: Bucket[] = [];
   let known = type === GROUP_TYPE_ALL;
   while (reader.left > 0) {
@@ -358,7 +359,7 @@ function readBuckets(id: number, type: number, reader: Reader): Group {
     else known = false;
   }
   if (known) return { id, type: 'all', buckets };
-  return { id, type: 'all', buckets: [], foreign: Buffer.from(reader.bytes).toString('hex') };
+  return { id, type: 'all', buckets: [], foreign: Buffer.from(reader.bytes.subarray(start)).toString('hex') };
 }
 
 function readMeterMod(reader: Reader): MessageBody {
