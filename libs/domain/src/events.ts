@@ -62,7 +62,8 @@ export type SiteEvent =
   | EventOf<'SiteActivated', Record<string, never>>
   | EventOf<'SiteUnreachable', { readonly since: string }>
   | EventOf<'SiteReachable', Record<string, never>>
-  | EventOf<'SiteRemoved', Record<string, never>>;
+  /** Names its zones, so that a view knows from this event alone what goes. */
+  | EventOf<'SiteRemoved', { readonly availabilityZones: readonly string[] }>;
 
 /** Streams `capacity-<site>-<zone>`: what a zone has in all, and who took of it. */
 export type CapacityEvent =

@@ -12,3 +12,4 @@ export * from './server/index';
 export * from './site/index';
 export * from './streams';
 export * from './transaction';
+export * from './views/index';

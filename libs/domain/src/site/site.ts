@@ -62,7 +62,7 @@ export const site: Decider<SiteState, SiteCommand, SiteEvent> = {
       case 'MarkReachable':
         return current.unreachableSince === null ? [] : [{ type: 'SiteReachable', data: {} }];
       case 'RemoveSite':
-        return [{ type: 'SiteRemoved', data: {} }];
+        return [{ type: 'SiteRemoved', data: { availabilityZones: current.availabilityZones } }];
       default:
         return unreachable(command);
     }
