@@ -71,7 +71,7 @@ export class GroupWriter {
    */
   checkpointIfDue(): void {
     if (this.rowsSinceCheckpoint * this.framesPerRow < FRAMES_BETWEEN_CHECKPOINTS) return;
-    const [result] = this.db.pragma('wal_checkpoint(passive)') as { log: number; checkpointed: number }[];
+    const result = this.checkpoint('passive');
     if (!result) return;
     this.framesPerRow = Math.max(result.log, 1) / this.rowsSinceCheckpoint;
     // Where a reader held it up, the next group tries again.
@@ -80,8 +80,18 @@ export class GroupWriter {
 
   /** Moves everything from the WAL to the database file. */
   close(): void {
-    this.db.pragma('wal_checkpoint(truncate)');
+    this.checkpoint('truncate');
     this.db.close();
+  }
+
+  /** Undefined on a full disk: then everything stays in the WAL, where it is as safe. */
+  private checkpoint(mode: 'passive' | 'truncate'): { log: number; checkpointed: number } | undefined {
+    try {
+      return (this.db.pragma(`wal_checkpoint(${mode})`) as { log: number; checkpointed: number }[])[0];
+    } catch (error) {
+      if (refusal(error)) return undefined;
+      throw error;
+    }
   }
 
   private transaction(group: readonly AppendRequest[]): Answer[] {
