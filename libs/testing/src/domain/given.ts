@@ -1,0 +1,131 @@
+import { fold, type Decider } from '@weir/kernel';
+import { begin, type Change, type DomainEvent, type Transaction } from '@weir/domain';
+
+type ErrorClass = new (...args: never[]) => Error;
+
+/** For one decider: `const given = judge(network); given(created).when(close).then(closing)`. */
+export function judge<State, Command, Event>(decider: Decider<State, Command, Event>) {
+  return (...events: readonly Event[]) => ({
+    when: (command: Command) => outcome(() => decider.decide(command, fold(decider, events))),
+  });
+}
+
+function outcome<Event>(decide: () => readonly Event[]) {
+  return {
+    then: (...expected: readonly Event[]) => {
+      expect(decide()).toEqual(expected);
+    },
+    thenNothing: () => {
+      expect(decide()).toEqual([]);
+    },
+    thenFails: (error: ErrorClass, message?: string | RegExp) => {
+      expectFailure(decide, error, message);
+    },
+  };
+}
+
+/** Events of one stream, as history or as what a command wrote. */
+export interface Stretch {
+  readonly stream: string;
+  readonly events: readonly DomainEvent[];
+}
+
+export function on(stream: string, ...events: readonly DomainEvent[]): Stretch {
+  return { stream, events };
+}
+
+/** For commands over several streams: `given(on(stream, …)).when(createPort(input)).then(on(stream, …))`. */
+export function given(...history: readonly Stretch[]) {
+  const log = new Log();
+  for (const { stream, events } of history) log.append(stream, ...events);
+  return {
+    when: <Result>(command: Transaction<Result>) => ({
+      /** Exactly these streams get exactly these events, in any order of the streams. */
+      then: (...expected: readonly Stretch[]) => {
+        const { writes } = log.decide(command);
+        expect(byName(writes)).toEqual(byName(expected));
+      },
+      thenAnswers: (expected: Result) => {
+        expect(log.decide(command).result).toEqual(expected);
+      },
+      thenNothing: () => {
+        expect(log.decide(command).writes).toEqual([]);
+      },
+      /** It holds only while these streams stay as they were read. */
+      thenChecks: (...streams: readonly string[]) => {
+        expect(log.decide(command).checks.map(({ stream }) => stream)).toEqual(expect.arrayContaining([...streams]));
+      },
+      thenFails: (error: ErrorClass, message?: string | RegExp) => {
+        expectFailure(() => log.decide(command), error, message);
+      },
+    }),
+  };
+}
+
+function byName(stretches: readonly Stretch[]): Record<string, readonly DomainEvent[]> {
+  return Object.fromEntries(stretches.map(({ stream, events }) => [stream, events]));
+}
+
+/** Once only: a command is used up by running it. */
+function expectFailure(action: () => unknown, error: ErrorClass, message: string | RegExp = ''): void {
+  let failure: unknown;
+  expect(() => {
+    try {
+      action();
+    } catch (thrown) {
+      failure = thrown;
+      throw thrown;
+    }
+  }).toThrow(message);
+  expect(failure).toBeInstanceOf(error);
+}
+
+export interface Logged {
+  readonly stream: string;
+  readonly revision: number;
+  readonly position: number;
+  readonly event: DomainEvent;
+}
+
+/** A log in memory, without envelopes and time, that commands run against one after another. */
+export class Log {
+  readonly all: Logged[] = [];
+  private readonly streams = new Map<string, DomainEvent[]>();
+
+  append(stream: string, ...events: readonly DomainEvent[]): void {
+    const known = this.streams.get(stream) ?? [];
+    for (const event of events) {
+      this.all.push({ stream, revision: known.length, position: this.all.length + 1, event });
+      known.push(event);
+    }
+    this.streams.set(stream, known);
+  }
+
+  eventsOf(stream: string): readonly DomainEvent[] {
+    return this.streams.get(stream) ?? [];
+  }
+
+  /** What the command would append, from the log as it is. */
+  decide<Result>(command: Transaction<Result>): Change<Result> {
+    let step = begin(command);
+    while (!step.done) {
+      step = step.next(
+        step.streams.map(({ stream, decider }) => {
+          const events = this.eventsOf(stream);
+          return { state: fold(decider, events), revision: events.length - 1 };
+        }),
+      );
+    }
+    return step.change;
+  }
+
+  /** Decides and appends; throws what the command throws, and an Error when a new stream is none. */
+  run<Result>(command: Transaction<Result>): Result {
+    const change = this.decide(command);
+    for (const { stream, expected } of [...change.writes, ...change.checks]) {
+      if (this.eventsOf(stream).length - 1 !== expected) throw new Error(`${stream} is not at ${expected}.`);
+    }
+    for (const { stream, events } of change.writes) this.append(stream, ...events);
+    return change.result;
+  }
+}
