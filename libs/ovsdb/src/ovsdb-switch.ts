@@ -9,7 +9,7 @@ import {
   type Timers,
   unavailable,
 } from '@weir/kernel';
-import { OvsdbClosed } from './errors';
+import { OvsdbClosed, OvsdbError } from './errors';
 import type { Condition, MonitorRequests, Mutation, Operation } from './operations';
 import { OvsdbSession } from './session';
 import { decodeDatum, namedUuid, ovsMap, ovsSet, type Row, sameDatum, uuid } from './values';
@@ -294,7 +294,7 @@ export class OvsdbSwitchDatabase implements SwitchDatabase {
           const result = probe();
           if (result !== undefined) settle(() => resolve(result));
         } catch (error) {
-          settle(() => reject(error));
+          settle(() => reject(error instanceof Error ? error : new Error(String(error))));
         }
       };
       const cancel = this.options.timers.after(APPLY_DEADLINE_MS, () =>
@@ -341,7 +341,7 @@ export class OvsdbSwitchDatabase implements SwitchDatabase {
     const start = (): Promise<Result> => {
       // What the replica says is only believed while it is kept up.
       if (!this.connected) throw new OvsdbClosed("Open vSwitch's database is not connected.");
-      return action();
+      return secondTry(action);
     };
     const mine = before.then(start, start);
     this.lanes.set(lane, mine);
@@ -409,6 +409,19 @@ export class OvsdbSwitchDatabase implements SwitchDatabase {
 
   private marked(externalIds: Readonly<Record<string, string>>): Json {
     return ovsMap({ ...externalIds, [OWNER_MARK]: this.options.owner });
+  }
+}
+
+/**
+ * Somebody else may have made the same name, which the replica shows by the time that our transaction is refused: what
+ * the second look says is the better answer. A refused transaction has changed nothing.
+ */
+async function secondTry<Result>(action: () => Promise<Result>): Promise<Result> {
+  try {
+    return await action();
+  } catch (error) {
+    if (error instanceof OvsdbError) return action();
+    throw error;
   }
 }
 
