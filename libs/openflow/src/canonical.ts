@@ -48,13 +48,16 @@ export function canonical(flow: Flow): Flow {
   }
   inRange('idleTimeout', flow.idleTimeout ?? 0, MAX_U16, flow);
   inRange('hardTimeout', flow.hardTimeout ?? 0, MAX_U16, flow);
+  const match = canonicalMatch(flow.match);
+  const actions = canonicalActions(flow.actions);
+  if (match === flow.match && actions === flow.actions && flow.idleTimeout !== 0 && flow.hardTimeout !== 0) return flow;
   return {
     table: flow.table,
     priority: flow.priority,
     cookie: flow.cookie,
-    match: canonicalMatch(flow.match),
+    match,
     ...(flow.meter === undefined ? {} : { meter: flow.meter }),
-    actions: canonicalActions(flow.actions),
+    actions,
     ...(flow.goto === undefined ? {} : { goto: flow.goto }),
     ...(flow.idleTimeout ? { idleTimeout: flow.idleTimeout } : {}),
     ...(flow.hardTimeout ? { hardTimeout: flow.hardTimeout } : {}),
@@ -80,7 +83,7 @@ export function canonicalMeter(meter: Meter): Meter {
   return meter.burst === 0 && meter.foreign === undefined ? { ...meter, burst: meter.rate } : meter;
 }
 
-/** The match itself when it is canonical already, so that encoding what `difference` gave costs no copies. */
+/** The match itself when it is canonical already, as with flows: what `difference` gave is encoded without copies. */
 export function canonicalMatch(match: Match): Match {
   return isCanonicalMatch(match) ? match : rewriteMatch(match);
 }

@@ -305,7 +305,7 @@ function readController(body: Reader): Action | undefined {
     const value = body.part(length - 4, 'a property of a controller action');
     body.skip(Math.min(padded(length) - length, body.left));
     if (type === MAX_LENGTH) maxLength = value.u16();
-    else if (type === USERDATA) userdata = Buffer.from(value.bytes).toString('utf8');
+    else if (type === USERDATA) userdata = value.text();
     else if (type === METER) meter = value.u32();
     else known = false;
   }

@@ -77,7 +77,7 @@ export type StatsReply =
 
 /** One whole message, its header included. Throws `MalformedMessage`; views of `frame` may be part of what it returns. */
 export function decodeMessage(frame: Uint8Array): Message {
-  const reader = new Reader(frame, 'a message');
+  const reader = Reader.of(frame, 'a message');
   const version = reader.u8();
   const type = reader.u8();
   const length = reader.u16();
@@ -214,13 +214,13 @@ function readPacketIn(reader: Reader): PacketIn {
     const value = reader.part(length - 4, 'a packet-in property');
     // The property that ends a message may go without its padding.
     reader.skip(Math.min(padded(length) - length, reader.left));
-    if (type === PACKET) packet = value.bytes;
+    if (type === PACKET) packet = value.take(value.left);
     else if (type === TABLE) table = value.u8();
     else if (type === COOKIE) {
       value.skip(value.left - 8);
       cookie = value.u64();
     } else if (type === METADATA) metadata = readMetadata(value);
-    else if (type === USERDATA) userdata = Buffer.from(value.bytes).toString('utf8');
+    else if (type === USERDATA) userdata = value.text();
   }
   if (!packet) return reader.fail('that punts no packet');
   return { packet, table, cookie, inPort: Number(metadata.in_port ?? 0n), metadata, userdata };
@@ -346,7 +346,7 @@ function readGroupMod(reader: Reader): Modification {
 
 /** Buckets to the end of the reader. */
 function readBuckets(id: number, type: number, reader: Reader): Group {
-  const start = reader.at;
+  const start = reader.position;
   const buckets: Bucket[] = [];
   let known = type === GROUP_TYPE_ALL;
   while (reader.left > 0) {
@@ -359,7 +359,7 @@ function readBuckets(id: number, type: number, reader: Reader): Group {
     else known = false;
   }
   if (known) return { id, type: 'all', buckets };
-  return { id, type: 'all', buckets: [], foreign: Buffer.from(reader.bytes.subarray(start)).toString('hex') };
+  return { id, type: 'all', buckets: [], foreign: reader.hexSince(start) };
 }
 
 function readMeterMod(reader: Reader): MessageBody {
@@ -373,13 +373,15 @@ function readMeterMod(reader: Reader): MessageBody {
 function readMeter(flags: number, reader: Reader): Meter {
   const id = reader.u32();
   const bands = reader.part(reader.left, 'the bands of a meter');
+  const start = bands.position;
   const plain = (flags | METER_STATS_FLAG) === METER_FLAGS && bands.left === METER_BAND_LENGTH;
   if (plain && bands.u16() === METER_BAND_DROP) {
     bands.skip(2);
     const rate = bands.u32();
     return { id, rate, burst: bands.u32() };
   }
-  return { id, rate: 0, burst: 0, foreign: Buffer.from(bands.bytes).toString('hex') };
+  bands.skip(bands.left);
+  return { id, rate: 0, burst: 0, foreign: bands.hexSince(start) };
 }
 
 function readStatsRequest(reader: Reader): StatsRequest {

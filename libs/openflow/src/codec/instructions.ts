@@ -40,7 +40,7 @@ export interface DecodedInstructions extends Instructions {
 
 /** Instructions to the end of the reader. */
 export function readInstructions(reader: Reader): DecodedInstructions {
-  const start = reader.at;
+  const start = reader.position;
   let meter: number | undefined;
   let goto: number | undefined;
   let actions: readonly Action[] | undefined = [];
@@ -61,6 +61,6 @@ export function readInstructions(reader: Reader): DecodedInstructions {
       known = false;
     }
   }
-  if (!known || !actions) return { actions: [], foreign: Buffer.from(reader.bytes.subarray(start)).toString('hex') };
+  if (!known || !actions) return { actions: [], foreign: reader.hexSince(start) };
   return { ...(meter === undefined ? {} : { meter }), actions, ...(goto === undefined ? {} : { goto }) };
 }

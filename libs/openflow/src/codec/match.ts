@@ -47,6 +47,7 @@ export function readMatch(reader: Reader): DecodedMatch {
   if (type !== MATCH_TYPE_OXM) reader.fail(`with a match of type ${type}`);
   if (length < 4) reader.fail(`with a match of ${length} bytes`);
   const fields = reader.part(length - 4, 'a match');
+  const start = fields.position;
   reader.skip(padded(length) - length);
   const decoded = readFields(fields);
   if (!decoded.unknown) {
@@ -57,7 +58,7 @@ export function readMatch(reader: Reader): DecodedMatch {
       if (!(error instanceof InvalidFlow)) throw error;
     }
   }
-  return { match: {}, foreign: Buffer.from(fields.bytes).toString('hex') };
+  return { match: {}, foreign: fields.hexSince(start) };
 }
 
 export interface DecodedFields {

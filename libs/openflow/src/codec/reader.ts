@@ -1,19 +1,21 @@
 import { MalformedMessage } from '../errors';
 
-/** Reads big-endian numbers from a part of a message; whoever reads past its end gets `MalformedMessage`. */
+/** Reads big-endian numbers from a part of a message; whoever reads past its end gets `MalformedMessage`. Parts share one view of the bytes. */
 export class Reader {
-  private readonly view: DataView;
-  at = 0;
-
-  constructor(
-    readonly bytes: Uint8Array,
+  private constructor(
+    private readonly bytes: Uint8Array,
+    private readonly view: DataView,
+    private at: number,
+    private readonly end: number,
     private readonly what: string,
-  ) {
-    this.view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  ) {}
+
+  static of(bytes: Uint8Array, what: string): Reader {
+    return new Reader(bytes, new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength), 0, bytes.length, what);
   }
 
   get left(): number {
-    return this.bytes.length - this.at;
+    return this.end - this.at;
   }
 
   u8(): number {
@@ -62,7 +64,23 @@ export class Reader {
 
   /** A reader of the next bytes alone. */
   part(count: number, what: string): Reader {
-    return new Reader(this.take(count), what);
+    const from = this.advance(count);
+    return new Reader(this.bytes, this.view, from, from + count, what);
+  }
+
+  /** Where the next byte is, for `hexSince`. */
+  get position(): number {
+    return this.at;
+  }
+
+  /** What was read from `position` on. */
+  hexSince(position: number): string {
+    return Buffer.from(this.bytes.subarray(position, this.at)).toString('hex');
+  }
+
+  /** What is left, as UTF-8 text. */
+  text(): string {
+    return Buffer.from(this.take(this.left)).toString('utf8');
   }
 
   fail(problem: string): never {
@@ -71,7 +89,7 @@ export class Reader {
 
   private advance(count: number): number {
     const from = this.at;
-    if (count < 0 || from + count > this.bytes.length) this.fail('that ends too early');
+    if (count < 0 || from + count > this.end) this.fail('that ends too early');
     this.at = from + count;
     return from;
   }
