@@ -3,6 +3,9 @@ const { relative } = require('node:path');
 
 const print = (line) => process.stdout.write(`${line}\n`);
 
+/** Without the frames of Jest itself. */
+const indent = (message) => message.replace(/^\s+at .*node_modules.*\n?/gm, '').replace(/^/gm, '  ').trimEnd();
+
 /**
  * One line per test file, then every failure with its message, then `N passed, N failed` as the last line. A file that could
  * not run counts as a failure. With WEIR_TEST_COUNTS the numbers go to that file instead, for a caller that adds them up.
@@ -22,12 +25,12 @@ module.exports = class SummaryReporter {
       const failures = file.testResults.filter((test) => test.status === 'failed');
       for (const test of failures) {
         print(`\nFAILED ${test.fullName}\n  in ${path}`);
-        for (const message of test.failureMessages) print(message.replace(/^/gm, '  '));
+        for (const message of test.failureMessages) print(indent(message));
       }
       if (notRun.includes(file)) {
         const { stack, message } = file.testExecError;
         print(`\nFAILED ${path} could not run to its end`);
-        print(String(file.failureMessage ?? stack ?? message).replace(/^/gm, '  '));
+        print(indent(String(file.failureMessage ?? stack ?? message)));
       }
     }
     const passed = run.numPassedTests;

@@ -15,8 +15,9 @@ say() { printf 'setup: %s\n' "$*" >&2; }
 stop() { say "$*"; exit 1; }
 
 mkdir -p .weir
-log=$(mktemp)
-trap 'rm -f "$log"' EXIT
+scratch=$(mktemp -d)
+log=$scratch/log
+trap 'rm -rf "$scratch"' EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM
 quietly() {
@@ -33,7 +34,6 @@ fi
 
 # ---- what is missing on this system
 
-missing=
 need() { # package command…
   package=$1
   shift
@@ -44,22 +44,23 @@ need() { # package command…
 node_is_new() {
   node -e 'const [major, minor] = process.versions.node.split(".").map(Number); process.exit(major > 20 || (major === 20 && minor >= 19) ? 0 : 1)' > "$log" 2>&1
 }
+node_ready() { node_is_new && command -v npm > /dev/null; }
 
-need openvswitch-switch ovs-vswitchd ovsdb-server ovsdb-tool ovs-vsctl ovs-ofctl ovs-appctl
-need iproute2 ip
-need busybox busybox
-need ethtool ethtool
-need iputils-ping ping
-need procps ps
-need util-linux nsenter unshare flock
-need python3 /usr/bin/python3
-need python3-openstackclient openstack
-need build-essential make cc g++
-own_node=no
-if ! node_is_new || ! command -v npm > /dev/null; then
-  own_node=yes
-  need 'nodejs npm' node npm
-fi
+look() {
+  missing=
+  need openvswitch-switch ovs-vswitchd ovsdb-server ovsdb-tool ovs-vsctl ovs-ofctl ovs-appctl
+  need iproute2 ip
+  need busybox busybox
+  need ethtool ethtool
+  need iputils-ping ping
+  need procps ps
+  need util-linux nsenter unshare flock
+  need python3 /usr/bin/python3
+  need python3-openstackclient openstack
+  need build-essential make cc g++
+  node_ready || need 'nodejs npm' node npm
+}
+look
 
 # ---- the system's packages
 
@@ -94,23 +95,25 @@ if [ -n "$missing" ]; then
     stop "this system lacks$missing: run \`sudo sh deploy/setup.sh\` once, which installs them, then start again."
   fi
   say "installing$missing (apt-get)"
-  trap 'restore_policy; rm -f "$log"' EXIT
+  trap 'restore_policy; rm -rf "$scratch"' EXIT
   forbid_starting_daemons
   # shellcheck disable=SC2086 # one word per package
   quietly install_packages $missing
   restore_policy
+  look
+  if [ -n "$missing" ]; then stop "apt-get has installed$missing, but their commands are not there; see what \`dpkg --verify\` says."; fi
 fi
 
 # ---- Node
 
-if [ "$own_node" = yes ] && ! node_is_new; then
+if ! node_ready; then
   say "installing Node $NODE_VERSION into .node (npm)"
   rm -rf .node
   mkdir .node
   quietly npm --prefix "$root/.node" install --ignore-scripts=false --no-audit --no-fund --no-package-lock \
     "node@$NODE_VERSION" "npm@$NPM_VERSION"
   PATH=$own_bin:$PATH
-  if ! node_is_new; then
+  if ! node_ready; then
     cat "$log" >&2
     stop "Node $NODE_VERSION was installed into .node, but does not run."
   fi
@@ -138,7 +141,9 @@ if ! sqlite_loads; then
   prefix=$(node -p 'require("node:path").resolve(process.execPath, "../..")')
   for headers in "$prefix" "$prefix"/node_modules/node-*; do
     if [ -e "$headers/include/node/node.h" ]; then
-      export npm_config_nodedir="$headers"
+      # Under a name without spaces, which make would take for several.
+      ln -s "$headers" "$scratch/node"
+      export npm_config_nodedir="$scratch/node"
       break
     fi
   done
