@@ -35,6 +35,8 @@ export interface Exemptions {
 }
 
 const WAIT_MS = 10_000;
+/** Tens of stores are opened one after another, on a disk that others use too. */
+const PROPERTY_MS = 60_000;
 
 function newEvent(type: string, data: NewEvent['data'] = {}, id = uuid7(systemClock, systemRandom)): NewEvent {
   const metadata = {
@@ -425,7 +427,7 @@ export function describeEventStore(
         }),
         { numRuns: 15 },
       );
-    });
+    }, PROPERTY_MS);
   });
 
   describe(`${name}: the whole log`, () => {
@@ -769,7 +771,7 @@ export function describeEventStore(
         ),
         { numRuns: 20 },
       );
-    });
+    }, PROPERTY_MS);
   });
 
   const reopening = exemptions.reopen === undefined ? describe : describe.skip;

@@ -253,6 +253,11 @@ describe('an event store', () => {
     await expect(open(file)).rejects.toMatchObject({ reason: 'unavailable' });
   });
 
+  it('does not open when its writer cannot start', async () => {
+    const options = { file: newFile(), views: [], logger: silentLogger, workerPath: join(folder, 'nothing.js') };
+    await expect(openSqliteEventStore(options)).rejects.toThrow(/nothing\.js/);
+  });
+
   it('stops writing when another process writes to its file', async () => {
     const file = newFile();
     const [first, second] = [await open(file), await open(file)];

@@ -40,6 +40,8 @@ interface SortColumn {
 }
 
 export class SqliteReader implements RowReader {
+  /** By key, per table: the one query that is asked so often that compiling it each time would cost more than running it. */
+  private readonly finds = new Map<string, string>();
   private readonly statements = new Map<string, Statement<SqlValue[], SqlValue[]>>();
 
   constructor(
@@ -108,10 +110,15 @@ export class SqliteReader implements RowReader {
   }
 
   private find(shape: TableShape, key: readonly SqlValue[], asOf: number | undefined): SqlValue[] | undefined {
-    let query = valid(shape, asOf).select(shape.columns);
-    for (const [index, column] of shape.key.entries())
-      query = query.where(shape.columns[column] ?? '', '=', key[index] ?? null);
-    return this.run(query)[0];
+    const name = asOf === undefined ? shape.name : `${shape.name} as of`;
+    let text = this.finds.get(name);
+    if (text === undefined) {
+      let query = valid(shape, asOf).select(shape.columns);
+      for (const column of shape.key) query = query.where(shape.columns[column] ?? '', '=', null);
+      text = query.compile().sql;
+      this.finds.set(name, text);
+    }
+    return this.prepare(text).get(...(asOf === undefined ? key : [asOf, asOf, ...key]));
   }
 
   private list(

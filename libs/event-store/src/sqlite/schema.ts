@@ -46,7 +46,7 @@ function tableSql(shape: TableShape): string {
     const type = COLUMN_TYPES[shape.types[index] ?? 'text'];
     return `${quote(column)} ${type}${shape.key.includes(index) ? ' not null' : ''}`;
   });
-  const index = (suffix: string) => quote(`${shape.name}_${suffix}`);
+  const index = (suffix: string) => quote(`ix_${shape.name}_${suffix}`);
   return [
     `create table ${name} (${columns.join(', ')}, valid_from integer not null, valid_to integer) strict;`,
     `create unique index ${index('live')} on ${name} (${key.join(', ')}) where valid_to is null;`,

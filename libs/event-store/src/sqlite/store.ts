@@ -45,20 +45,30 @@ export async function openSqliteEventStore(options: SqliteEventStoreOptions): Pr
   const writable = connect(file);
   try {
     const head = await prepareFile(writable, tables, nextTurn);
-    const settings: WorkerSettings = {
-      file,
-      tables: writerTables(tables),
-      views: views.map((view) => view.name),
-      head,
-    };
-    const worker = new Worker(options.workerPath ?? defaultWorkerPath(), { workerData: settings, execArgv: [] });
-    // Its first message says that it has the file open; an error before that rejects.
-    await once(worker, 'message');
-    return new SqliteEventStore(options, tables, worker, new Database(file, { readonly: true }), head + 1);
+    // Both before the first connection closes: the last to close moves the WAL into the database, and keeps an error to itself.
+    const readable = new Database(file, { readonly: true });
+    try {
+      const worker = await startWorker(options, {
+        file,
+        tables: writerTables(tables),
+        views: views.map((view) => view.name),
+        head,
+      });
+      return new SqliteEventStore(options, tables, worker, readable, head + 1);
+    } catch (error) {
+      readable.close();
+      throw error;
+    }
   } finally {
-    // Not before the others have opened: the last to close moves the WAL into the database, and keeps an error to itself.
     writable.close();
   }
+}
+
+/** Its first message says that it has the file open; an error before that rejects. */
+async function startWorker(options: SqliteEventStoreOptions, settings: WorkerSettings): Promise<Worker> {
+  const worker = new Worker(options.workerPath ?? defaultWorkerPath(), { workerData: settings, execArgv: [] });
+  await once(worker, 'message');
+  return worker;
 }
 
 /** See openSqliteEventStore. Reads run here, on a connection of their own; writes and their fsync in a worker thread. */
