@@ -386,48 +386,52 @@ export function describeEventStore(
       expect(new Set(events.map((event) => JSON.stringify(event.data))).size).toBe(96);
     });
 
-    it('behaves as a list of streams does, however often it is repeated', async () => {
-      const command = fc.record({
-        stream: fc.constantFrom('a', 'b', 'c'),
-        behind: fc.constantFrom(0, 0, 0, 1, -1),
-        events: fc.integer({ min: 1, max: 3 }),
-        checked: fc.option(fc.constantFrom('a', 'b', 'c')),
-        tries: fc.integer({ min: 1, max: 3 }),
-      });
-      await fc.assert(
-        fc.asyncProperty(fc.array(command, { maxLength: 12 }), async (commands) => {
-          const { store } = await open([]);
-          try {
-            const model = new Map<string, string[]>();
-            const length = (stream: string) => model.get(stream)?.length ?? 0;
-            for (const { stream, behind, events: count, checked, tries } of commands) {
-              const expected = Math.max(NO_STREAM, length(stream) - 1 - behind);
-              const right = expected === length(stream) - 1;
-              const events = Array.from({ length: count }, () => newEvent('T'));
-              const checks =
-                checked !== null && checked !== stream ? [{ stream: checked, expected: length(checked) - 1 }] : [];
-              const results = [];
-              for (let i = 0; i < tries; i++) {
-                results.push(
-                  await store.append({ writes: [{ stream, expected, events }], checks }).catch((error: unknown) => {
-                    expect(error).toBeInstanceOf(WrongExpectedRevision);
-                    return 'refused';
-                  }),
-                );
+    it(
+      'behaves as a list of streams does, however often it is repeated',
+      async () => {
+        const command = fc.record({
+          stream: fc.constantFrom('a', 'b', 'c'),
+          behind: fc.constantFrom(0, 0, 0, 1, -1),
+          events: fc.integer({ min: 1, max: 3 }),
+          checked: fc.option(fc.constantFrom('a', 'b', 'c')),
+          tries: fc.integer({ min: 1, max: 3 }),
+        });
+        await fc.assert(
+          fc.asyncProperty(fc.array(command, { maxLength: 12 }), async (commands) => {
+            const { store } = await open([]);
+            try {
+              const model = new Map<string, string[]>();
+              const length = (stream: string) => model.get(stream)?.length ?? 0;
+              for (const { stream, behind, events: count, checked, tries } of commands) {
+                const expected = Math.max(NO_STREAM, length(stream) - 1 - behind);
+                const right = expected === length(stream) - 1;
+                const events = Array.from({ length: count }, () => newEvent('T'));
+                const checks =
+                  checked !== null && checked !== stream ? [{ stream: checked, expected: length(checked) - 1 }] : [];
+                const results = [];
+                for (let i = 0; i < tries; i++) {
+                  results.push(
+                    await store.append({ writes: [{ stream, expected, events }], checks }).catch((error: unknown) => {
+                      expect(error).toBeInstanceOf(WrongExpectedRevision);
+                      return 'refused';
+                    }),
+                  );
+                }
+                expect(results).toEqual(results.map(() => (right ? expect.anything() : 'refused') as unknown));
+                expect(new Set(results.map((result) => JSON.stringify(result))).size).toBe(1);
+                if (right) model.set(stream, [...(model.get(stream) ?? []), ...events.map((event) => event.id)]);
               }
-              expect(results).toEqual(results.map(() => (right ? expect.anything() : 'refused') as unknown));
-              expect(new Set(results.map((result) => JSON.stringify(result))).size).toBe(1);
-              if (right) model.set(stream, [...(model.get(stream) ?? []), ...events.map((event) => event.id)]);
+              for (const [stream, ids] of model)
+                expect((await store.readStream(stream)).map((event) => event.id)).toEqual(ids);
+            } finally {
+              await store.close();
             }
-            for (const [stream, ids] of model)
-              expect((await store.readStream(stream)).map((event) => event.id)).toEqual(ids);
-          } finally {
-            await store.close();
-          }
-        }),
-        { numRuns: 15 },
-      );
-    }, PROPERTY_MS);
+          }),
+          { numRuns: 15 },
+        );
+      },
+      PROPERTY_MS,
+    );
   });
 
   describe(`${name}: the whole log`, () => {
@@ -722,56 +726,60 @@ export function describeEventStore(
       expect(await store.readStream('inventory')).toHaveLength(1);
     });
 
-    it('equal a replay into fresh tables, byte for byte', async () => {
-      const change = fc.record({
-        type: fc.constantFrom(
-          'ItemPut',
-          'ItemLabelled',
-          'ItemTagged',
-          'ItemCounted',
-          'ItemRemoved',
-          'ShelfFilled',
-          'ShelfFlashed',
-        ),
-        data: fc.record({
-          shelf: fc.constantFrom('s1', 's2'),
-          item: fc.constantFrom('bolt', 'nut'),
-          label: fc.option(fc.string({ unit: 'binary' })),
-          count: fc.option(fc.maxSafeInteger()),
-          tags: fc.jsonValue() as fc.Arbitrary<NewEvent['data'][string]>,
-          by: fc.integer(),
-          items: fc.nat(),
-        }),
-      });
-      await fc.assert(
-        fc.asyncProperty(
-          fc.array(fc.array(change, { minLength: 1, maxLength: 4 }), { maxLength: 10 }),
-          async (appends) => {
-            const { store, reader } = await open([inventory]);
-            try {
-              if (!reader) throw new Error('An adapter without a reader names its exemption');
-              await Promise.all(
-                appends.map((events, i) =>
-                  store.append({
-                    writes: [
-                      {
-                        stream: `s-${i}`,
-                        expected: NO_STREAM,
-                        events: events.map(({ type, data }) => newEvent(type, data)),
-                      },
-                    ],
-                  }),
-                ),
-              );
-              expect(dumpRows(reader)).toBe(dumpRows(replayRows([inventory], await wholeLog(store))));
-            } finally {
-              await store.close();
-            }
-          },
-        ),
-        { numRuns: 20 },
-      );
-    }, PROPERTY_MS);
+    it(
+      'equal a replay into fresh tables, byte for byte',
+      async () => {
+        const change = fc.record({
+          type: fc.constantFrom(
+            'ItemPut',
+            'ItemLabelled',
+            'ItemTagged',
+            'ItemCounted',
+            'ItemRemoved',
+            'ShelfFilled',
+            'ShelfFlashed',
+          ),
+          data: fc.record({
+            shelf: fc.constantFrom('s1', 's2'),
+            item: fc.constantFrom('bolt', 'nut'),
+            label: fc.option(fc.string({ unit: 'binary' })),
+            count: fc.option(fc.maxSafeInteger()),
+            tags: fc.jsonValue() as fc.Arbitrary<NewEvent['data'][string]>,
+            by: fc.integer(),
+            items: fc.nat(),
+          }),
+        });
+        await fc.assert(
+          fc.asyncProperty(
+            fc.array(fc.array(change, { minLength: 1, maxLength: 4 }), { maxLength: 10 }),
+            async (appends) => {
+              const { store, reader } = await open([inventory]);
+              try {
+                if (!reader) throw new Error('An adapter without a reader names its exemption');
+                await Promise.all(
+                  appends.map((events, i) =>
+                    store.append({
+                      writes: [
+                        {
+                          stream: `s-${i}`,
+                          expected: NO_STREAM,
+                          events: events.map(({ type, data }) => newEvent(type, data)),
+                        },
+                      ],
+                    }),
+                  ),
+                );
+                expect(dumpRows(reader)).toBe(dumpRows(replayRows([inventory], await wholeLog(store))));
+              } finally {
+                await store.close();
+              }
+            },
+          ),
+          { numRuns: 20 },
+        );
+      },
+      PROPERTY_MS,
+    );
   });
 
   const reopening = exemptions.reopen === undefined ? describe : describe.skip;
