@@ -40,7 +40,7 @@ export class RecordingSink implements FollowerSink {
   hold: Promise<void> | undefined;
   /** Undefined: whatever is stored is settled at once. */
   settledAt: number | undefined;
-  answer: (kind: string, body: unknown) => unknown = (kind, body) => ({ kind, body });
+  answer: (kind: string, body: unknown) => Promise<unknown> | object | string = (kind, body) => ({ kind, body });
   private readonly values = new Map<string, Observation>();
   private changed: Observation[] = [];
 
@@ -81,7 +81,7 @@ export class RecordingSink implements FollowerSink {
   }
 
   async query(kind: string, body: unknown): Promise<unknown> {
-    return this.answer(kind, body);
+    return await this.answer(kind, body);
   }
 
   facts(): readonly Omit<FactLine, 'type'>[] {

@@ -88,7 +88,7 @@ describe('the publisher’s HTTP calls', () => {
       ...(body !== undefined && { body }),
       headers: as ? { authorization: `Bearer ${as}` } : {},
     });
-    return { status: response.status, body: (await response.json()) as unknown };
+    return { status: response.status, body: await response.json() };
   };
   const post = (path: string, body: unknown) => call('POST', `/cascade/v1/${path}`, JSON.stringify(body));
   const failure = (reason: string) => ({ error: { reason, message: expect.any(String) as string } });
@@ -202,6 +202,18 @@ describe('the publisher’s HTTP calls', () => {
       for (let i = 0; i < 20; i++) request.write('x'.repeat(1024));
     });
     expect(status).toBe(413);
+  });
+
+  it('survive a body that is cut off', async () => {
+    const request = http.request(`${url}/cascade/v1/observations`, {
+      method: 'POST',
+      headers: { authorization: `Bearer ${key}`, 'content-length': 1000 },
+    });
+    request.on('error', () => undefined);
+    const gone = new Promise((resolve) => request.on('close', resolve));
+    request.write('{"cursor":', () => request.destroy());
+    await gone;
+    expect((await call('GET', '/cascade/v1/nothing')).status).toBe(404);
   });
 
   it('leave every other path to the next handler', async () => {

@@ -1,5 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { notFound, WeirError, type Logger } from '@weir/kernel';
+import { invalid, notFound, WeirError, type Logger } from '@weir/kernel';
 import { Endpoint, isPostPath, type EndpointAnswer } from '../endpoint';
 import { BODY_LIMITS } from '../protocol';
 import type { Publisher } from '../publisher';
@@ -19,7 +19,7 @@ export function cascadeHttpHandler(publisher: Publisher, { logger }: { readonly 
     const path = url.pathname.slice(PREFIX.length);
     const key = /^Bearer (\S+)$/i.exec(request.headers.authorization ?? '')?.[1];
     const answer = await answerTo(request, response, path, key, url.searchParams);
-    if (answer) send(response, answer);
+    if (answer && !response.destroyed) send(response, answer);
     return true;
   };
 
@@ -46,6 +46,7 @@ export function cascadeHttpHandler(publisher: Publisher, { logger }: { readonly 
 function outgoing(response: ServerResponse): OutgoingStream {
   return {
     write(line) {
+      if (response.destroyed) return false;
       if (!response.headersSent)
         response.writeHead(200, { 'content-type': 'application/x-ndjson', 'cache-control': 'no-store' });
       return response.write(line);
@@ -65,11 +66,16 @@ async function bodyOf(request: IncomingMessage, limit: number): Promise<string> 
   if (Number(request.headers['content-length'] ?? 0) > limit) throw tooLarge;
   const chunks: Buffer[] = [];
   let bytes = 0;
-  for await (const chunk of request.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) {
-    bytes += chunk.length;
-    if (bytes > limit) throw tooLarge;
-    chunks.push(chunk);
+  try {
+    for await (const chunk of request.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) {
+      bytes += chunk.length;
+      if (bytes > limit) break;
+      chunks.push(chunk);
+    }
+  } catch (cause) {
+    throw invalid('The body was cut off.', { cause });
   }
+  if (bytes > limit) throw tooLarge;
   return Buffer.concat(chunks).toString('utf8');
 }
 
