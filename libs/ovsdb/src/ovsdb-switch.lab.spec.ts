@@ -4,9 +4,11 @@ import { mkdtemp, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { silentLogger, systemClock, systemRandom, systemTimers } from '@weir/kernel';
+import { silentLogger, systemClock, systemRandom, systemTimers, type Timers } from '@weir/kernel';
+import { waitFor } from '@weir/lab';
+import { VirtualTime } from '@weir/testing/time';
 import { describeSwitchDatabase } from './contract';
-import { BridgeNotOurs, OvsdbSwitchDatabase, type SwitchPort } from './index';
+import { BridgeNotOurs, OvsdbClosed, OvsdbSwitchDatabase, type SwitchPort, SwitchSilent } from './index';
 
 jest.setTimeout(60_000);
 
@@ -15,18 +17,8 @@ const SCHEMA = '/usr/share/openvswitch/vswitch.ovsschema';
 const DEADLINE_MS = 15_000;
 let worlds = 0;
 
-async function eventually(holds: () => unknown): Promise<void> {
-  const deadline = performance.now() + DEADLINE_MS;
-  for (;;) {
-    try {
-      if (await holds()) return;
-    } catch (error) {
-      if (performance.now() > deadline) throw error;
-    }
-    if (performance.now() > deadline) throw new Error(`Not within ${DEADLINE_MS} ms: ${holds.toString()}`);
-    await new Promise((resolve) => setTimeout(resolve, 20));
-  }
-}
+const eventually = (holds: () => unknown): Promise<unknown> =>
+  waitFor(holds, { what: holds.toString(), deadlineMs: DEADLINE_MS });
 
 /** A real ovsdb-server and ovs-vswitchd in a namespace and a folder of their own. */
 class RealSwitch {
@@ -47,10 +39,7 @@ class RealSwitch {
       await run('ovsdb-tool', ['create', join(folder, 'conf.db'), SCHEMA]);
       await real.startServer();
       await real.vsctl('--no-wait', 'init');
-      real.daemon = real.inNamespace('ovs-vswitchd', [
-        `unix:${real.socket}`,
-        `--unixctl=${join(folder, 'vswitchd.ctl')}`,
-      ]);
+      real.startDaemon();
       return real;
     } catch (error) {
       await real.stop();
@@ -78,6 +67,17 @@ class RealSwitch {
 
   async addDevice(name: string): Promise<void> {
     await run('ip', ['-n', this.namespace, 'link', 'add', name, 'type', 'veth', 'peer', 'name', `${name}p`]);
+  }
+
+  async killDaemon(): Promise<void> {
+    await end(this.daemon, 'SIGKILL');
+  }
+
+  startDaemon(): void {
+    this.daemon = this.inNamespace('ovs-vswitchd', [
+      `unix:${this.socket}`,
+      `--unixctl=${join(this.folder, 'vswitchd.ctl')}`,
+    ]);
   }
 
   async vsctl(...words: string[]): Promise<string> {
@@ -112,13 +112,13 @@ async function end(child: ChildProcess | undefined, signal: NodeJS.Signals): Pro
   await gone;
 }
 
-function openDatabase(real: RealSwitch, owner = 'paris-1'): OvsdbSwitchDatabase {
+function openDatabase(real: RealSwitch, owner = 'paris-1', timers: Timers = systemTimers): OvsdbSwitchDatabase {
   return new OvsdbSwitchDatabase({
     path: real.socket,
     owner,
     logger: silentLogger,
     clock: systemClock,
-    timers: systemTimers,
+    timers,
     random: systemRandom,
   });
 }
@@ -256,5 +256,68 @@ describe('a Host on a real Open vSwitch', () => {
     await real.vsctl('del-port', 'br-int', 'removed');
     await eventually(() => told.some((changed) => changed.length === 1));
     expect(told.at(-1)).toMatchObject([{ name: 'kept', ofport: keptOfport }]);
+  });
+
+  it('says that the switch is silent while ovs-vswitchd is away, and finds its work done when it is back', async () => {
+    await database.ensureBridge(BRIDGE);
+    const ofport = await database.ensurePort(TUNNEL);
+    await real.killDaemon();
+    const time = new VirtualTime();
+    const impatient = openDatabase(real, 'paris-1', time);
+    await impatient.synced();
+    const second = { ...TUNNEL, name: 'second', options: { remote_ip: '192.0.2.1', key: '7' } };
+    let outcome: unknown;
+    impatient.ensurePort(second).catch((error: unknown) => (outcome = error));
+    await eventually(() => impatient.ports().length === 2);
+    await eventually(async () => {
+      await time.advance(1_000);
+      return outcome;
+    });
+    expect(outcome).toBeInstanceOf(SwitchSilent);
+    expect((outcome as Error).message).toBe('Open vSwitch has not taken port second within 10 s.');
+    impatient.close();
+
+    real.startDaemon();
+    await expect(database.ensurePort(second)).resolves.not.toBe(ofport);
+    await expect(database.ensurePort(TUNNEL)).resolves.toBe(ofport);
+  });
+
+  it('keeps the numbers of its ports when ovs-vswitchd restarts with ports that came and went meanwhile', async () => {
+    await database.ensureBridge(BRIDGE);
+    const tunnel = (i: number) => ({ ...TUNNEL, name: `t${i}`, options: { remote_ip: `192.0.2.${i}`, key: '7' } });
+    for (let i = 1; i <= 6; i++) await database.ensurePort(tunnel(i));
+    const numbers = (): unknown => database.ports().map(({ name, ofport }) => [name, ofport]);
+    await database.removePort(tunnel(1));
+    const before = numbers();
+    for (let restart = 0; restart < 3; restart++) {
+      await real.killDaemon();
+      await real.vsctl(
+        '--no-wait',
+        'add-port',
+        'br-int',
+        'theirs',
+        '--',
+        'set',
+        'interface',
+        'theirs',
+        'type=vxlan',
+        'options:remote_ip=192.0.2.99',
+      );
+      await eventually(() => database.ports().some(({ name }) => name === 'theirs'));
+      real.startDaemon();
+      await real.vsctl('set', 'interface', 'theirs', 'external_ids:seen=yes');
+      await real.vsctl('del-port', 'br-int', 'theirs');
+      await eventually(() => !database.ports().some(({ name }) => name === 'theirs'));
+      expect(numbers()).toEqual(before);
+    }
+  });
+
+  it('rejects who waits for the switch when it is closed', async () => {
+    await database.ensureBridge(BRIDGE);
+    await real.killDaemon();
+    const waiting = database.ensurePort(TUNNEL);
+    await eventually(() => database.ports().length === 1);
+    database.close();
+    await expect(waiting).rejects.toThrow(OvsdbClosed);
   });
 });

@@ -110,10 +110,11 @@ export class OvsdbSwitchDatabase implements SwitchDatabase {
       const operations = known ? this.portChanges(known, port) : this.portInserts(bridge, port);
       const what = `taken port ${port.name}`;
       const { ofport, error } = this.portState(port.name);
-      if (operations.length === 0 && ofport !== undefined && error === undefined) return ofport;
-      // Also without a change: a port that failed is tried again, since its device may have come meanwhile.
-      await this.apply(operations, what, { always: true });
-      return this.until(what, () => this.ofportOf(port.name));
+      if (operations.length > 0 || ofport === undefined || error !== undefined) {
+        // Also without a change: a port that failed is tried again, since its device may have come meanwhile.
+        await this.apply(operations, what, { always: true });
+      }
+      return this.pin(port.name, await this.until(what, () => this.ofportOf(port.name)));
     });
   }
 
@@ -168,6 +169,19 @@ export class OvsdbSwitchDatabase implements SwitchDatabase {
         await this.apply([mutate('Open_vSwitch', root, ...mutations)], 'ended flow-restore-wait');
       }
     });
+  }
+
+  /**
+   * Unless asked for, a number is taken by whichever port a restarted ovs-vswitchd opens first: with one port added while
+   * it was away, others had another number afterwards, and flows loaded by the old ones would join the wrong ports.
+   */
+  private async pin(name: string, ofport: number): Promise<number> {
+    const port = this.portRow(name);
+    const device = port && this.interfaceOf(port);
+    if (device && device.integer('ofport_request') === undefined) {
+      await this.transact([{ op: 'update', table: 'Interface', where: is(device), row: { ofport_request: ofport } }]);
+    }
+    return ofport;
   }
 
   private bridgeInserts(bridge: BridgeRequest): Operation[] {
@@ -230,9 +244,9 @@ export class OvsdbSwitchDatabase implements SwitchDatabase {
   }
 
   private portChanges(known: Row, port: PortRequest): Operation[] {
-    const wanted = this.interfaceColumns(port);
     const device = this.interfaceOf(known);
     if (device === undefined) return [];
+    const wanted = this.interfaceColumns(port);
     const isSo = Object.entries(wanted).every(([column, value]) => {
       const present = device.datum(column);
       return present !== undefined && sameDatum(present, decodeDatum(value));
@@ -246,7 +260,7 @@ export class OvsdbSwitchDatabase implements SwitchDatabase {
       type: port.type === 'vxlan' ? 'vxlan' : '',
       options: ovsMap(port.options ?? {}),
       external_ids: this.marked(port.externalIds),
-      ofport_request: ovsSet(port.ofportRequest === undefined ? [] : [port.ofportRequest]),
+      ...(port.ofportRequest !== undefined && { ofport_request: port.ofportRequest }),
     };
   }
 

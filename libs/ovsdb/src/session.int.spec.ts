@@ -22,47 +22,10 @@ import {
   type RowChange,
 } from './index';
 import { JsonSplitter } from './framing';
+import { waitFor } from '@weir/lab';
+import { VirtualTime } from '@weir/testing/time';
 
-const DEADLINE_MS = 10_000;
-
-async function eventually(holds: () => boolean): Promise<void> {
-  const deadline = performance.now() + DEADLINE_MS;
-  while (!holds()) {
-    if (performance.now() > deadline) throw new Error(`Not within ${DEADLINE_MS} ms: ${holds.toString()}`);
-    await new Promise((resolve) => setTimeout(resolve, 5));
-  }
-}
-
-/** Time that only a test moves. */
-class ManualTime implements Clock, Timers {
-  private time = 0;
-  private pending: { at: number; action: () => void }[] = [];
-
-  now = (): number => this.time;
-  monotonic = (): number => this.time;
-
-  after(ms: number, action: () => void): () => void {
-    const timer = { at: this.time + ms, action };
-    this.pending.push(timer);
-    return () => (this.pending = this.pending.filter((each) => each !== timer));
-  }
-
-  sleep(ms: number): Promise<void> {
-    return new Promise((resolve) => this.after(ms, resolve));
-  }
-
-  /** How long until each pending timer. */
-  get waits(): number[] {
-    return this.pending.map(({ at }) => at - this.time);
-  }
-
-  advance(ms: number): void {
-    this.time += ms;
-    const due = this.pending.filter(({ at }) => at <= this.time);
-    this.pending = this.pending.filter(({ at }) => at > this.time);
-    for (const { action } of due) action();
-  }
-}
+const eventually = (holds: () => boolean): Promise<boolean> => waitFor(holds, { what: holds.toString(), everyMs: 5 });
 
 const SCHEMA = {
   tables: {
@@ -323,17 +286,17 @@ describe('an OVSDB client', () => {
   });
 
   it('asks a silent server for an echo, and gives it up when it stays silent', async () => {
-    const time = new ManualTime();
+    const time = new VirtualTime();
     const client = await connect({ clock: time, timers: time });
     const closed = closing(client);
-    time.advance(5_000);
+    await time.advance(5_000);
     await eventually(() => server.requests.length === 1);
     expect(server.requests[0]).toMatchObject({ method: 'echo', params: [] });
     await client.schema('Open_vSwitch');
     server.answers = {};
-    time.advance(5_000);
+    await time.advance(5_000);
     await eventually(() => server.requests.length === 3);
-    time.advance(5_000);
+    await time.advance(5_000);
     expect((await closed).message).toBe("Open vSwitch's database has been silent for 10 s.");
   });
 });
@@ -462,15 +425,20 @@ describe('an OVSDB session', () => {
 
   it('tries again after 0.1 s at most, then up to twice as late each time, to 5 s', async () => {
     await server.leave();
-    const time = new ManualTime();
-    open({ clock: time, timers: time });
+    const time = new VirtualTime();
+    const delays: number[] = [];
+    const after: Timers['after'] = (ms, action) => {
+      delays.push(ms);
+      return time.after(ms, action);
+    };
+    open({ clock: time, timers: { after, sleep: (ms) => time.sleep(ms) } });
     const limits = [100, 200, 400, 800, 1600, 3200, 5000, 5000];
-    for (const limit of limits) {
-      await eventually(() => time.waits.length === 1);
-      const [wait = 0] = time.waits;
-      expect(wait).toBeGreaterThanOrEqual(limit / 2);
-      expect(wait).toBeLessThanOrEqual(limit);
-      time.advance(wait);
+    for (const [retry, limit] of limits.entries()) {
+      await eventually(() => delays.length === retry + 1);
+      const delay = delays[retry] ?? 0;
+      expect(delay).toBeGreaterThanOrEqual(limit / 2);
+      expect(delay).toBeLessThanOrEqual(limit);
+      await time.advance(delay);
     }
   });
 
