@@ -4,7 +4,11 @@ const { relative } = require('node:path');
 const print = (line) => process.stdout.write(`${line}\n`);
 
 /** Without the frames of Jest itself. */
-const indent = (message) => message.replace(/^\s+at .*node_modules.*\n?/gm, '').replace(/^/gm, '  ').trimEnd();
+const indent = (message) =>
+  message
+    .replace(/^\s+at .*node_modules.*\n?/gm, '')
+    .replace(/^/gm, '  ')
+    .trimEnd();
 
 /**
  * One line per test file, then every failure with its message, then `N passed, N failed` as the last line. A file that could

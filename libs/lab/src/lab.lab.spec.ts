@@ -5,6 +5,7 @@ import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync }
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import {
+  capture,
   createLab,
   destroyLeftovers,
   destroyLeftoversUnder,
@@ -69,6 +70,38 @@ describe('a lab of two sites', () => {
     const [first, , third] = lab.hosts;
     const { stdout } = await run('ip', ['route', 'get', third?.underlay ?? ''], { netns: first?.netns ?? '' });
     expect(stdout).toContain('via 198.51.100.254');
+  });
+
+  it('delivers every packet once, though kernel and switch both hear it', async () => {
+    const [from, to] = [lab.host('paris-1'), lab.host('tokyo-1')].map(({ netns, underlay }) => ({
+      netns,
+      address: underlay,
+    }));
+    if (from === undefined || to === undefined) throw new Error('The lab has two hosts.');
+    const probe = await startUdpProbe({ from, to });
+    expect(await ping(to.netns, from.address, { count: 5, intervalMs: 20 })).toMatchObject({
+      received: 5,
+      duplicates: 0,
+    });
+    expect(await probe.stop()).toMatchObject({ missing: [], duplicates: 0 });
+  });
+
+  it('hides the host from a port of its bridges', async () => {
+    const portId = '0192f7a0-1b2c-7def-8000-000000000002';
+    const { netns, hostInterface } = await lab.addInstance({
+      host: 'paris-1',
+      name: 'guest',
+      mac: 'fa:16:3e:00:00:02',
+      portId,
+    });
+    await run('ip', ['-n', netns, '-batch', '-'], { input: 'addr add 198.51.100.77/24 dev eth0\n' });
+    expect((await ping(netns, '198.51.100.1', { count: 1, timeoutMs: 300 })).received).toBe(0);
+    // Nor to one who knows the MAC of the port's other end.
+    const link = await run('ip', ['-json', 'link', 'show', 'dev', hostInterface], { netns: lab.host('paris-1').netns });
+    const [{ address } = { address: '' }] = JSON.parse(link.stdout) as { address: string }[];
+    await run('ip', ['-n', netns, 'neigh', 'replace', '198.51.100.1', 'lladdr', address, 'dev', 'eth0']);
+    expect((await ping(netns, '198.51.100.1', { count: 1, timeoutMs: 300 })).received).toBe(0);
+    await lab.removeInstance('guest');
   });
 
   it('cuts a host off, and heals it', async () => {
@@ -181,11 +214,17 @@ describe('a lab of two sites', () => {
     );
     const [from, to] = instances as [{ netns: string; address: string }, { netns: string; address: string }];
     expect((await ping(from.netns, to.address, { count: 1, timeoutMs: 500 })).received).toBe(1);
+    const refusals = await capture(
+      lab.host('tokyo-2').netns,
+      'eth0',
+      ({ bytes }) => bytes.readUInt16BE(12) === 0x0800 && bytes[23] === 1,
+    );
     const probe = await startUdpProbe({ from, to });
     await ping(to.netns, from.address, { count: 10, intervalMs: 50 });
     const report = await probe.stop();
-    expect(report.missing).toEqual([]);
-    expect(report.received).toBe(report.sent);
+    expect(report).toMatchObject({ missing: [], duplicates: 0, received: report.sent });
+    // The kernel has no VXLAN port of its own, and must not say so to the other side.
+    expect(await refusals.stop()).toEqual([]);
   });
 
   it('stands beside another lab', async () => {

@@ -47,6 +47,11 @@ const PHYSICAL_BRIDGE = 'br-physical';
 const LONGEST_FOLDER = 107 - 32 - 14;
 /** Above any index that the kernel gives in a host's or the router's namespace. */
 const FIRST_UNDERLAY_INDEX = 10_000;
+/**
+ * With the userspace datapath a host's kernel also hears what arrives on the ports of a bridge, and by default would answer
+ * there for the address of `br-phy`: to instances, too. No route leads back through those ports, which is what it now asks for.
+ */
+const BRIDGED = { 'net/ipv4/conf/all/rp_filter': '1', 'net/ipv4/conf/all/arp_ignore': '1' };
 /** OVS forgets a tunnel neighbour after 15 idle minutes. */
 const NEIGHBOURS_EVERY_MS = 5 * 60_000;
 
@@ -148,7 +153,7 @@ export class Lab {
       this.setUpRouter(),
       ...this.switches.map(async (each) => {
         const commands = ['link set eth0 up', 'link set eth1 up'];
-        await setUpNamespace({ netns: each.host.netns, veths: ['eth0', 'eth1'], commands });
+        await setUpNamespace({ netns: each.host.netns, veths: ['eth0', 'eth1'], commands, sysctls: BRIDGED });
         await each.create(emptyDatabase);
       }),
     ]);
@@ -255,8 +260,8 @@ export class Lab {
     const ends = sites.flatMap((site) => [
       [site.name, routerNetns, site.routerLink, site.gatewayMac] as const,
       ...site.hosts.flatMap((host) => [
-        ['eth0', host.netns, host.underlayLink, host.mac] as const,
-        ['eth1', host.netns, host.physicalLink, host.externalMac] as const,
+        ['eth0', host.netns, host.underlayLink, host.eth0Mac] as const,
+        ['eth1', host.netns, host.physicalLink, host.eth1Mac] as const,
       ]),
     ]);
     const links = ends.map(([name, netns, peer, mac], index) => veth(name, netns, peer, underlayNetns, mac, index));

@@ -9,8 +9,9 @@ export interface PingOptions {
 
 export interface PingReport {
   readonly sent: number;
-  /** Different answers; duplicates are not counted. */
+  /** Different answers. */
   readonly received: number;
+  readonly duplicates: number;
   /** Milliseconds, in the order of arrival. */
   readonly rtts: readonly number[];
 }
@@ -28,9 +29,8 @@ export async function ping(netns: string, address: string, options: PingOptions 
     },
   );
   const sent = Number(/(\d+) packets transmitted/.exec(stdout)?.[1] ?? 0);
-  const rtts = stdout
-    .split('\n')
-    .filter((line) => line.includes('bytes from') && !line.includes('(DUP!)'))
-    .map((line) => Number(/time=([\d.]+) ms/.exec(line)?.[1] ?? NaN));
-  return { sent, received: rtts.length, rtts };
+  const answers = stdout.split('\n').filter((line) => line.includes('bytes from'));
+  const first = answers.filter((line) => !line.includes('(DUP!)'));
+  const rtts = first.map((line) => Number(/time=([\d.]+) ms/.exec(line)?.[1] ?? NaN));
+  return { sent, received: rtts.length, duplicates: answers.length - first.length, rtts };
 }

@@ -32,11 +32,16 @@ describe('traffic tools', () => {
   });
 
   it('counts pings that nobody answers as lost', async () => {
-    expect(await ping(left, '192.0.2.99', { count: 2, timeoutMs: 100 })).toEqual({ sent: 2, received: 0, rtts: [] });
+    expect(await ping(left, '192.0.2.99', { count: 2, timeoutMs: 100 })).toEqual({
+      sent: 2,
+      received: 0,
+      duplicates: 0,
+      rtts: [],
+    });
   });
 
   it('sends no ping where there is no route, and refuses an address that is none', async () => {
-    expect(await ping(left, '198.51.100.1')).toEqual({ sent: 0, received: 0, rtts: [] });
+    expect(await ping(left, '198.51.100.1')).toEqual({ sent: 0, received: 0, duplicates: 0, rtts: [] });
     await expect(ping(left, 'nowhere..')).rejects.toThrow('nowhere');
   });
 
