@@ -1,5 +1,5 @@
 import { type Flow, type FlowChange, flowKey, type Group, type Meter } from '@weir/openflow';
-import { type Ip, type PortId, unreachable, type WeirError } from '@weir/kernel';
+import { type Ip, type PortId, unreachable, WeirError } from '@weir/kernel';
 import type { FactChange } from '@weir/topology';
 import { Contributions } from './contributions';
 import { type Environment, type EnvironmentChange, environmentChanges, type KeyKind } from './environment';
@@ -21,6 +21,13 @@ export interface Plan {
   readonly flows: readonly Flow[];
   readonly groups: readonly Group[];
   readonly meters: readonly Meter[];
+}
+
+/** A thing whose facts passed their schema and still cannot be compiled; the cause says why. */
+export class UnusableFact extends WeirError {
+  constructor({ kind, id }: Owner, cause: unknown) {
+    super('invalid', `The ${kind} ${id} cannot be programmed.`, { cause });
+  }
 }
 
 /** What changed, or may have, kind by kind; `owners` are to be compiled anew. */
@@ -117,7 +124,7 @@ export class Compiler {
     for (const id of dirty.subnet) this.followSubnet(id, dirty);
     for (const id of dirty['router-interface']) this.followInterface(id, dirty);
     this.followPorts(dirty);
-    for (const owner of dirty.owners.values()) this.compile(owner, dirty);
+    for (const owner of dirty.owners.values()) this.tryCompile(owner, dirty);
     for (const endpoint of dirty.peers) this.compilePeer(endpoint);
     return this.takeDifference();
   }
@@ -154,7 +161,7 @@ export class Compiler {
     return this.idsByKey[kind].get(key);
   }
 
-  /** What was asked for and cannot be programmed here (UnsupportedSegment, UnsupportedEndpoint); it has no rows. */
+  /** What was asked for and cannot be programmed here (UnsupportedSegment, UnsupportedEndpoint, UnusableFact); it has no rows. */
   refusals(): WeirError[] {
     return [...this.refused.values()];
   }
@@ -266,6 +273,19 @@ export class Compiler {
       dirty.own('subnet', this.slice.subnetsOfNetwork.of(network));
       dirty.own('router-interface', this.slice.interfacesOfNetwork.of(network));
       dirty.own('port', this.slice.portsOfNetwork.of(network));
+    }
+  }
+
+  /** A fact that nobody can make rows of costs the rows of its own things, never those of others. */
+  private tryCompile(owner: Owner, dirty: Dirty): void {
+    const name = `owner ${ownerKey(owner)}`;
+    this.refused.delete(name);
+    try {
+      this.compile(owner, dirty);
+    } catch (cause) {
+      this.refused.set(name, new UnusableFact(owner, cause));
+      this.contribute(owner, []);
+      if (owner.kind === 'port') this.leadTo(undefined, owner.id, dirty);
     }
   }
 

@@ -24,14 +24,16 @@ export interface KeyedBatch {
 
 class Numbers {
   readonly byId = new Map<string, number>();
-  private readonly free = new Set<number>();
-  private next = 1;
+  private readonly taken = new Set<number>();
+  /** All below are taken. */
+  private lowest = 1;
 
   allocate(kind: KeyKind, id: string): number {
     const known = this.byId.get(id);
     if (known !== undefined) return known;
-    const key = this.lowest();
-    if (key >= KEY_LIMIT) throw new KeysExhausted(kind);
+    while (this.taken.has(this.lowest)) this.lowest++;
+    if (this.lowest >= KEY_LIMIT) throw new KeysExhausted(kind);
+    const key = this.lowest;
     this.take(id, key);
     return key;
   }
@@ -40,20 +42,14 @@ class Numbers {
     const key = this.byId.get(id);
     if (key === undefined) return false;
     this.byId.delete(id);
-    this.free.add(key);
+    this.taken.delete(key);
+    this.lowest = Math.min(this.lowest, key);
     return true;
   }
 
   take(id: string, key: number): void {
     this.byId.set(id, key);
-    this.free.delete(key);
-    for (; this.next <= key; this.next++) if (this.next !== key) this.free.add(this.next);
-  }
-
-  private lowest(): number {
-    let lowest = this.next;
-    for (const key of this.free) if (key < lowest) lowest = key;
-    return lowest;
+    this.taken.add(key);
   }
 }
 
