@@ -279,11 +279,14 @@ function canonicalSetField(action: Extract<Action, { type: 'set_field' }>): Acti
   if (action.field === 'in_port' && value > MAX_PORT && value < RESERVED_PORTS) {
     throw new InvalidFlow('in_port can only be set to a number of 16 bits or a reserved port.', { action });
   }
-  if (value < 0n || value > spec.max)
+  if (value < 0n || value > spec.max) {
     throw new InvalidFlow(`The value for ${spec.name} does not fit: 0x${value.toString(16)}.`);
+  }
   if (mask === undefined) return action;
-  if (mask <= 0n || mask > spec.max)
+  if (!spec.maskable && mask !== spec.max) throw new InvalidFlow(`${spec.name} can only be written as a whole.`);
+  if (mask <= 0n || mask > spec.max) {
     throw new InvalidFlow(`No bit, or more than it has, is to be written into ${spec.name}.`);
+  }
   if (mask === spec.max) return { type: 'set_field', field: action.field, value };
   return (value & mask) === value ? action : { ...action, value: value & mask };
 }

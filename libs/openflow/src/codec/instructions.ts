@@ -1,4 +1,3 @@
-import { canonicalActions } from '../canonical';
 import type { Action, Flow } from '../model';
 import { readActions, writeActions } from './actions';
 import type { Reader } from './reader';
@@ -10,7 +9,7 @@ const METER = 6;
 
 type Instructions = Pick<Flow, 'meter' | 'actions' | 'goto'>;
 
-/** In the order in which they are carried out: meter, actions, jump. */
+/** Of a canonical flow, in the order in which they are carried out: meter, actions, jump. */
 export function writeInstructions(writer: MessageWriter, flow: Instructions): void {
   if (flow.meter !== undefined) {
     writer.u16(METER);
@@ -22,7 +21,7 @@ export function writeInstructions(writer: MessageWriter, flow: Instructions): vo
     writer.u16(APPLY_ACTIONS);
     writer.u16(0);
     writer.zeros(4);
-    writeActions(writer, canonicalActions(flow.actions));
+    writeActions(writer, flow.actions);
     writer.patch16(start + 2, writer.at - start);
   }
   if (flow.goto !== undefined) {

@@ -10,12 +10,12 @@ const MATCH_TYPE_OXM = 1;
 const EXPERIMENTER_CLASS = 0xffff;
 const VLAN_PRESENT_BITS = 0x1fffn;
 
-/** `ofp_match`, padded. A foreign match is written as it came. */
+/** `ofp_match` of a canonical match, padded. A foreign match is written as it came. */
 export function writeMatch(writer: MessageWriter, match: Match, foreign?: string): void {
   const start = writer.at;
   writer.u16(MATCH_TYPE_OXM);
   writer.u16(0);
-  if (foreign === undefined) writeFields(writer, canonicalMatch(match));
+  if (foreign === undefined) writeFields(writer, match);
   else writer.raw(Buffer.from(foreign, 'hex'));
   writer.patch16(start + 2, writer.at - start);
   writer.pad8(start);

@@ -1,4 +1,4 @@
-import { canonicalActions, canonicalGroup, canonicalMeter } from '../canonical';
+import { canonical, canonicalActions, canonicalGroup, canonicalMeter } from '../canonical';
 import { InvalidFlow } from '../errors';
 import type { Bucket, Flow, Group, Meter } from '../model';
 import type { CookieMask, PacketOut } from '../switch';
@@ -138,9 +138,11 @@ export function encodeFlowMod(writer: MessageWriter, xid: number, command: Comma
   whole(writer, () => putFlowMod(writer, xid, command, flow));
 }
 
-function putFlowMod(writer: MessageWriter, xid: number, command: Command, flow: Flow): void {
-  if (command !== 'remove' && flow.foreign)
+function putFlowMod(writer: MessageWriter, xid: number, command: Command, wanted: Flow): void {
+  const flow = canonical(wanted);
+  if (command !== 'remove' && flow.foreign) {
     throw new InvalidFlow('A flow that somebody else wrote can be removed, but not written again.');
+  }
   const start = writer.at;
   const expires = Boolean(flow.idleTimeout) || Boolean(flow.hardTimeout);
   putFlowModHead(writer, xid, flow.cookie, 0n, flow.table, FLOW_COMMAND[command]);
