@@ -87,20 +87,22 @@ describe('a lab of two sites', () => {
   });
 
   it('hides the host from a port of its bridges', async () => {
-    const portId = '0192f7a0-1b2c-7def-8000-000000000002';
-    const { netns, hostInterface } = await lab.addInstance({
-      host: 'paris-1',
-      name: 'guest',
-      mac: 'fa:16:3e:00:00:02',
-      portId,
-    });
-    await run('ip', ['-n', netns, '-batch', '-'], { input: 'addr add 198.51.100.77/24 dev eth0\n' });
-    expect((await ping(netns, '198.51.100.1', { count: 1, timeoutMs: 300 })).received).toBe(0);
-    // Nor to one who knows the MAC of the port's other end.
-    const link = await run('ip', ['-json', 'link', 'show', 'dev', hostInterface], { netns: lab.host('paris-1').netns });
+    const portId = '0192f7a1-1b2c-7def-8000-000000000002';
+    const host = lab.host('paris-1');
+    const guest = await lab.addInstance({ host, name: 'guest', mac: 'fa:16:3e:00:00:02', portId });
+    const { netns, hostInterface } = guest;
+    await run('ip', ['-n', netns, 'addr', 'add', '198.51.100.77/24', 'dev', 'eth0']);
+    await ping(netns, host.underlay, { count: 1, timeoutMs: 300 });
+    const asked = await run('ip', ['-n', netns, 'neigh', 'show', 'to', host.underlay]);
+    expect(asked.stdout).not.toContain('lladdr');
+    // Nor does it hear one who knows the MAC of the port's other end.
+    const link = await run('ip', ['-n', host.netns, '-json', 'link', 'show', 'dev', hostInterface]);
     const [{ address } = { address: '' }] = JSON.parse(link.stdout) as { address: string }[];
-    await run('ip', ['-n', netns, 'neigh', 'replace', '198.51.100.1', 'lladdr', address, 'dev', 'eth0']);
-    expect((await ping(netns, '198.51.100.1', { count: 1, timeoutMs: 300 })).received).toBe(0);
+    await run('ip', ['-n', netns, 'neigh', 'replace', host.underlay, 'lladdr', address, 'dev', 'eth0']);
+    const to = { netns: host.netns, address: host.underlay };
+    const probe = await startUdpProbe({ from: { netns, address: '198.51.100.77' }, to });
+    expect((await ping(netns, host.underlay, { count: 5, timeoutMs: 100 })).received).toBe(0);
+    expect(await probe.stop()).toMatchObject({ received: 0, sendErrors: 0 });
     await lab.removeInstance('guest');
   });
 

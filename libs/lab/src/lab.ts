@@ -48,10 +48,11 @@ const LONGEST_FOLDER = 107 - 32 - 14;
 /** Above any index that the kernel gives in a host's or the router's namespace. */
 const FIRST_UNDERLAY_INDEX = 10_000;
 /**
- * With the userspace datapath a host's kernel also hears what arrives on the ports of a bridge, and by default would answer
- * there for the address of `br-phy`: to instances, too. No route leads back through those ports, which is what it now asks for.
+ * With the userspace datapath a host's kernel also hears what the ports of a bridge receive. It would take packets for the
+ * address of `br-phy` a second time, and answer instances that ask for it. No route leads back through those ports: with
+ * this, a condition for being heard.
  */
-const BRIDGED = { 'net/ipv4/conf/all/rp_filter': '1', 'net/ipv4/conf/all/arp_ignore': '1' };
+const BRIDGED = { 'net/ipv4/conf/all/rp_filter': '1' };
 /** OVS forgets a tunnel neighbour after 15 idle minutes. */
 const NEIGHBOURS_EVERY_MS = 5 * 60_000;
 
@@ -260,8 +261,8 @@ export class Lab {
     const ends = sites.flatMap((site) => [
       [site.name, routerNetns, site.routerLink, site.gatewayMac] as const,
       ...site.hosts.flatMap((host) => [
-        ['eth0', host.netns, host.underlayLink, host.eth0Mac] as const,
-        ['eth1', host.netns, host.physicalLink, host.eth1Mac] as const,
+        ['eth0', host.netns, host.underlayLink, host.mac] as const,
+        ['eth1', host.netns, host.physicalLink, host.externalMac] as const,
       ]),
     ]);
     const links = ends.map(([name, netns, peer, mac], index) => veth(name, netns, peer, underlayNetns, mac, index));

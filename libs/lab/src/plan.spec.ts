@@ -12,7 +12,7 @@ describe('the plan of a lab', () => {
   it('names links that Linux accepts and MACs that differ', () => {
     const hosts = planLab('ab12', twoSites()).sites.flatMap((site) => site.hosts);
     for (const host of hosts) expect(host.underlayLink.length).toBeLessThanOrEqual(15);
-    expect(new Set(hosts.flatMap((host) => [host.mac, host.eth0Mac, host.eth1Mac])).size).toBe(12);
+    expect(new Set(hosts.flatMap((host) => [host.mac, host.externalMac])).size).toBe(8);
   });
 
   it('refuses names that are too long for links, twice there, or the underlay’s own', () => {

@@ -12,11 +12,9 @@ export interface PlannedHost {
   readonly site: string;
   readonly netns: string;
   readonly underlay: Ip;
-  /** Of `br-phy`; known beforehand, so that the neighbours can be set without asking. */
+  /** Of `eth0` and `br-phy`; known beforehand, so that the neighbours can be set without asking. */
   readonly mac: Mac;
-  /** Not the one of `br-phy`: the host's kernel hears what `eth0` receives too, and would take those frames a second time. */
-  readonly eth0Mac: Mac;
-  readonly eth1Mac: Mac;
+  readonly externalMac: Mac;
   /** The underlay's names of the other ends of `eth0` and `eth1`. */
   readonly underlayLink: string;
   readonly physicalLink: string;
@@ -87,8 +85,7 @@ function planSite(id: string, site: LabSite, index: number): PlannedSite {
       netns: `weir-${id}-${name}`,
       underlay: cidrAddress(subnet, host + 1),
       mac: mac(0, index, host + 1),
-      eth0Mac: mac(1, index, host + 1),
-      eth1Mac: mac(2, index, host + 1),
+      externalMac: mac(1, index, host + 1),
       underlayLink: `u-${name}`,
       physicalLink: `x-${name}`,
     })),

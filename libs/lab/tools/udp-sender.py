@@ -32,4 +32,4 @@ while True:
     if select.select([sys.stdin], [], [], max(0.0, due - time.monotonic()))[0]:
         break
 seconds = last - first
-print(json.dumps({'sent': sent, 'rate': (sent - 1) / seconds if seconds > 0 else rate, 'errors': errors, 'lastError': last_error}), flush=True)
+print(json.dumps({'sent': sent, 'rate': (sent - 1) / seconds if sent > 1 else 0.0, 'errors': errors, 'lastError': last_error}), flush=True)
