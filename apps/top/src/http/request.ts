@@ -1,6 +1,7 @@
 import { createParamDecorator, type ExecutionContext, SetMetadata } from '@nestjs/common';
 import type { FastifyRequest } from 'fastify';
 import type { Caller } from '../identity/authentication';
+import type { Origin } from '../orchestration/commands';
 
 /** What the request hook hangs on each request. */
 export interface RequestFacts {
@@ -31,3 +32,16 @@ export const Asker = createParamDecorator((_: unknown, context: ExecutionContext
 export const RequestId = createParamDecorator((_: unknown, context: ExecutionContext): string => context.switchToHttp().getRequest<FastifyRequest>().weir.requestId);
 
 export const Address = createParamDecorator((_: unknown, context: ExecutionContext): string => context.switchToHttp().getRequest<FastifyRequest>().weir.address);
+
+/** Who asked, for the envelope of the events that follow. */
+export const From = createParamDecorator((_: unknown, context: ExecutionContext): Asking => {
+  const { caller, requestId, address } = context.switchToHttp().getRequest<FastifyRequest>().weir;
+  if (!caller) throw new Error('This route is public and has no caller.');
+  return { caller, address, origin: { requestId, actor: caller.userId, projectId: caller.projectId } };
+});
+
+export interface Asking {
+  readonly caller: Caller;
+  readonly address: string;
+  readonly origin: Origin;
+}

@@ -1,4 +1,4 @@
-import { Body, Controller, Get, Head, Headers, HttpCode, Param, Post, Query, Res } from '@nestjs/common';
+import { Body, Controller, Get, Headers, HttpCode, Param, Post, Query, Res } from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
 import { notFound } from '@weir/kernel';
@@ -45,11 +45,6 @@ export class IdentityController {
     if (!facts || subject === undefined) throw notFound('This is not a recognized token.');
     void reply.header('x-subject-token', subject);
     return tokenView(facts, address);
-  }
-
-  @Head('v3/auth/tokens')
-  check(@Headers('x-subject-token') subject: string | undefined) {
-    if (subject === undefined || !this.authentication.validate(subject)) throw notFound('This is not a recognized token.');
   }
 
   @Get('v3/auth/catalog')

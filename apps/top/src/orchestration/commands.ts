@@ -33,16 +33,15 @@ export interface ShellPorts {
 /** A request gives up after this long, and says so. */
 export const REQUEST_DEADLINE_MS = 20_000;
 
-/** The one shell between CommandBus and log: read, decide, append; again when another was first or a picked candidate was taken. */
-@CommandHandler(Intend)
-export class IntendHandler implements ICommandHandler<Intend<unknown>> {
+/** The one shell between commands and log: read, decide, append; again when another was first or a picked candidate was taken. */
+export class Shell {
   private readonly states: StateCache;
 
   constructor(private readonly ports: ShellPorts) {
     this.states = new StateCache(ports.store);
   }
 
-  execute(intent: Intend<unknown>): Promise<Executed<unknown>> {
+  execute<T>(intent: Intend<T>): Promise<Executed<T>> {
     const deadlineMs = this.ports.clock.monotonic() + REQUEST_DEADLINE_MS;
     return execute(this.ports, { deadlineMs, lane: intent.lane }, async () => {
       const { writes, checks, result } = await this.decided(intent, deadlineMs);
@@ -52,7 +51,7 @@ export class IntendHandler implements ICommandHandler<Intend<unknown>> {
     });
   }
 
-  private async decided(intent: Intend<unknown>, deadlineMs: number): Promise<Change<unknown>> {
+  private async decided<T>(intent: Intend<T>, deadlineMs: number): Promise<Change<T>> {
     for (let tries = 1; ; tries++) {
       try {
         let step = begin(intent.command());
@@ -80,6 +79,15 @@ export class IntendHandler implements ICommandHandler<Intend<unknown>> {
         time: new Date(clock.now()).toISOString(),
       },
     };
+  }
+}
+
+@CommandHandler(Intend)
+export class IntendHandler implements ICommandHandler<Intend<unknown>> {
+  constructor(private readonly shell: Shell) {}
+
+  execute(intent: Intend<unknown>): Promise<Executed<unknown>> {
+    return this.shell.execute(intent);
   }
 }
 

@@ -1,3 +1,4 @@
+export * from './views';
 import { z } from 'zod';
 
 /** Names that also stand in stream names, namespaces and `<data center>:<zone>`. */

@@ -1,0 +1,67 @@
+import { type FactStore, type PublishedChange } from '@weir/cascade';
+import type { EventStore, RecordedEvent, Subscription } from '@weir/event-store';
+import { LogicalNetwork, sitePlacement, Span } from '@weir/topology';
+import type { Logger } from '@weir/kernel';
+
+const REPLAY_BATCH = 1000;
+
+/**
+ * The one reader behind the log that turns events into the facts of each site: span is no view of one event, so it keeps
+ * the logical network in memory and stores what each event changes, with the event's position and id, in one transaction.
+ */
+export class SitePublication {
+  private readonly network = new LogicalNetwork();
+  private readonly span = new Span(sitePlacement);
+  private subscription: Subscription | undefined;
+
+  constructor(
+    private readonly store: EventStore,
+    private readonly facts: FactStore,
+    private readonly logger: Logger,
+    /** Told of the sites that something changed for, and of nothing where only the head moved. */
+    private readonly changed: (sites: readonly string[]) => void,
+    private readonly failed: (error: unknown) => void,
+  ) {}
+
+  /** Folds what was published already, publishes what was not, and follows the log from there. Resolves at the log's present head. */
+  async start(): Promise<void> {
+    const published = this.facts.head().position;
+    const head = await this.store.head();
+    if (published > head) throw new Error(`The sites were told up to position ${published}, and the log ends at ${head}: it was restored from an older copy.`);
+    let after = 0;
+    for (;;) {
+      const events = await this.store.readAll(after, REPLAY_BATCH);
+      for (const event of events) this.take(event, event.position > published);
+      const last = events.at(-1);
+      if (!last || last.position >= head) break;
+      after = last.position;
+    }
+    if (head > published) this.logger.info('Published what the log was ahead by', { from: published, to: head });
+    this.subscription = this.store.subscribe(
+      head,
+      (events) => {
+        const sites = events.flatMap((event) => this.take(event, true));
+        this.changed([...new Set(sites)]);
+        return Promise.resolve();
+      },
+      this.failed,
+    );
+  }
+
+  /** The sites that a network's facts go to. */
+  sitesOf(network: string): readonly string[] {
+    return this.span.placesOf(network);
+  }
+
+  stop(): void {
+    this.subscription?.close();
+  }
+
+  private take(event: RecordedEvent, commit: boolean): readonly string[] {
+    const placed = this.span.apply(this.network.apply(event));
+    if (!commit) return [];
+    const changes = placed.map(({ place, ...change }): PublishedChange => ({ follower: place, ...change }));
+    this.facts.commit({ position: event.position, digest: event.id, changes });
+    return changes.map((change) => change.follower);
+  }
+}

@@ -1,0 +1,52 @@
+import { Body, Controller, Delete, Get, HttpCode, Param, Post } from '@nestjs/common';
+import { ApiTags } from '@nestjs/swagger';
+import { forbidden } from '@weir/kernel';
+import { parseBody } from '@weir/openstack-api';
+import { siteCreate, siteView } from '@weir/openstack-api/sites';
+import { type Asking, From } from '../http/request';
+import { type Caller, isAdmin } from '../identity/authentication';
+import { Sites } from './sites';
+
+/** Sites are the multi-site admin's. */
+@ApiTags('weir')
+@Controller('weir/v1/sites')
+export class SitesController {
+  constructor(private readonly sites: Sites) {}
+
+  @Post()
+  @HttpCode(201)
+  async add(@From() { caller, origin }: Asking, @Body() raw: unknown) {
+    adminsOnly(caller);
+    const { site, joinToken } = await this.sites.add(origin, parseBody(siteCreate, raw).site);
+    return { site: siteView(site), join_token: joinToken };
+  }
+
+  @Get()
+  list(@From() { caller }: Asking) {
+    adminsOnly(caller);
+    return { sites: this.sites.list().map(siteView) };
+  }
+
+  @Get(':id')
+  show(@From() { caller }: Asking, @Param('id') id: string) {
+    adminsOnly(caller);
+    return { site: siteView(this.sites.show(id)) };
+  }
+
+  @Get(':id/facts')
+  facts(@From() { caller }: Asking, @Param('id') id: string) {
+    adminsOnly(caller);
+    return { facts: this.sites.factsOf(id) };
+  }
+
+  @Delete(':id')
+  @HttpCode(204)
+  async remove(@From() { caller, origin }: Asking, @Param('id') id: string): Promise<void> {
+    adminsOnly(caller);
+    await this.sites.remove(origin, id);
+  }
+}
+
+export function adminsOnly(caller: Caller): void {
+  if (!isAdmin(caller)) throw forbidden('This is for admins only.');
+}

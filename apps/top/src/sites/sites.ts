@@ -1,0 +1,118 @@
+import type { FactStore, Observation, Publisher } from '@weir/cascade';
+import { addSite, markSiteReachable, markSiteUnreachable, removeSite, SiteNotFound } from '@weir/domain';
+import type { Row, RowReader } from '@weir/event-store';
+import type { Logger, Random, SiteId } from '@weir/kernel';
+import type { SiteCreate, SiteModel } from '@weir/openstack-api/sites';
+import type { Origin } from '../orchestration/commands';
+import type { Run } from './intake';
+import type { SiteIntake } from './intake';
+import { secretHash } from './membership';
+import type { Observed } from './observed';
+
+/** The sites of this Top: added, followed, shown, removed. */
+export class Sites {
+  constructor(
+    private readonly rows: RowReader,
+    private readonly facts: FactStore,
+    private readonly publisher: Publisher,
+    private readonly observed: Observed,
+    private readonly run: Run,
+    private readonly random: Random,
+  ) {}
+
+  /** The join token is told here, once; only its hash is kept. */
+  async add(origin: Origin, body: SiteCreate): Promise<{ readonly site: SiteModel; readonly joinToken: string }> {
+    const siteId = this.random.uuid() as SiteId;
+    const joinToken = Buffer.from(this.random.bytes(32)).toString('base64url');
+    await this.run(origin, {
+      command: () =>
+        addSite({
+          siteId,
+          name: body.name,
+          dataCenter: body.data_center,
+          availabilityZones: body.availability_zones,
+          driver: body.driver,
+          tunnel: body.tunnel,
+          joinTokenHash: secretHash(joinToken),
+        }),
+    });
+    return { site: this.show(siteId), joinToken };
+  }
+
+  list(): readonly SiteModel[] {
+    return this.rows.live('rm_sites', {}, { orderBy: [{ column: 'name' }] }).map((row) => this.model(row));
+  }
+
+  show(id: string): SiteModel {
+    return this.model(this.row(id));
+  }
+
+  async remove(origin: Origin, id: string): Promise<void> {
+    const siteId = this.row(id)['id'] as SiteId;
+    await this.run(origin, { command: () => removeSite({ siteId }) });
+    this.publisher.remove(siteId);
+    this.observed.forget(siteId);
+  }
+
+  /** The site's read model: what the Top wants there, position by position. */
+  factsOf(id: string): readonly unknown[] {
+    const { id: siteId } = this.row(id);
+    return this.facts.live(siteId as string).map((line) => ({ kind: line.kind, id: line.id, position: line.position, body: 'body' in line ? line.body : undefined }));
+  }
+
+  /** Asks a site something that changes nothing. */
+  query(site: string, kind: string, body: unknown, timeoutMs: number): Promise<unknown> {
+    return this.publisher.query(site, kind, body, timeoutMs);
+  }
+
+  private row(id: string): Row {
+    const row = this.rows.get('rm_sites', { id });
+    if (!row) throw new SiteNotFound(id.slice(0, 64) as SiteId);
+    return row;
+  }
+
+  private model(row: Row): SiteModel {
+    const id = row['id'] as string;
+    const joined = row['lifecycle'] !== 'added';
+    const since = row['unreachable_since'] as string | null;
+    const status = this.publisher.status(id);
+    const connected = status.reachability === 'reachable';
+    return {
+      id,
+      name: row['name'] as string,
+      data_center: row['data_center'] as string,
+      availability_zones: row['availability_zones'] as string[],
+      driver: row['driver'] as string,
+      tunnel: row['tunnel'] as unknown as SiteModel['tunnel'],
+      lifecycle: row['lifecycle'] as string,
+      reachability: !joined ? 'unknown' : since === null ? 'reachable' : 'unreachable',
+      reachability_since: since ?? (connected ? new Date(status.since).toISOString() : (row['updated_at'] as string)),
+      stored: joined ? status.cursor.position : null,
+      settled: joined ? status.settled : null,
+      published: this.facts.head().position,
+      capacity: this.rows.live('rm_zones', { site_id: id }).map((zone) => ({ zone: zone['zone'] as string, total: resources(zone, 'total'), taken: resources(zone, 'taken') })),
+      created_at: row['created_at'] as string,
+    };
+  }
+}
+
+function resources(zone: Row, which: 'total' | 'taken') {
+  return { vcpus: zone[`${which}_vcpus`] as number, ramMb: zone[`${which}_ram_mb`] as number, diskGb: zone[`${which}_disk_gb`] as number };
+}
+
+/** What the publisher tells of sites, carried into the log. */
+export function siteEvents(intake: SiteIntake, run: Run, logger: Logger) {
+  return {
+    reported: (site: string, report: { readonly observations: readonly Observation[] }) => intake.take(site as SiteId, report.observations),
+    reachability: (site: string, state: 'reachable' | 'unreachable', since: number) => {
+      const siteId = site as SiteId;
+      const command = state === 'unreachable' ? () => markSiteUnreachable({ siteId, since: new Date(since).toISOString() }) : () => markSiteReachable({ siteId });
+      run({ requestId: `site-${site}`, actor: site, projectId: undefined }, { command }).catch((error: unknown) => {
+        logger.error("A site's reachability could not be recorded", { site, state, error: String(error) });
+      });
+    },
+    diverged: (site: string, cursor: { readonly position: number; readonly generation: number }) => {
+      logger.error('A site knows what this log does not; it was refused', { site, ...cursor });
+    },
+  };
+}

@@ -1,0 +1,91 @@
+import { type DynamicModule, Module } from '@nestjs/common';
+import { APP_GUARD } from '@nestjs/core';
+import { CqrsModule } from '@nestjs/cqrs';
+import type { EventStore as EventStorePort, RowReader } from '@weir/event-store';
+import type { Random } from '@weir/kernel';
+import { ComputeController } from './compute/compute.controller';
+import { Servers } from './compute/servers';
+import { AuthenticationGuard } from './http/authentication.guard';
+import { Authentication } from './identity/authentication';
+import { IdentityController } from './identity/identity.controller';
+import { IdentityStore } from './identity/identity-store';
+import { ImageController } from './image/image.controller';
+import { NetworkModels } from './network/models';
+import { NetworkController } from './network/network.controller';
+import { NetworksController } from './network/networks.controller';
+import { Picks } from './network/picks';
+import { PortsController } from './network/ports.controller';
+import { RoutersController } from './network/routers.controller';
+import { SubnetsController } from './network/subnets.controller';
+import { Underlay } from './network/underlay';
+import { EventsController } from './operations/events.controller';
+import { ExecController } from './operations/exec.controller';
+import { HealthController } from './operations/health.controller';
+import { Metrics } from './operations/metrics';
+import { EventStore } from './operations/ports';
+import { IntendHandler, Shell } from './orchestration/commands';
+import { Gateway } from './orchestration/gateway';
+import { Identifiers } from './orchestration/identifiers';
+import { LookHandler, ReadModels } from './orchestration/reads';
+import type { SiteIntake } from './sites/intake';
+import { Sites } from './sites/sites';
+import { SitesController } from './sites/sites.controller';
+
+/** Everything that the controllers stand on, made by the composition root. */
+export interface TopParts {
+  readonly shell: Shell;
+  readonly random: Random;
+  readonly store: EventStorePort;
+  readonly rows: RowReader;
+  readonly identities: IdentityStore;
+  readonly authentication: Authentication;
+  readonly models: NetworkModels;
+  readonly intake: SiteIntake;
+  readonly sites: Sites;
+  readonly metrics: Metrics;
+}
+
+@Module({})
+export class TopModule {
+  static with(parts: TopParts): DynamicModule {
+    const value = (provide: abstract new (...never: never[]) => unknown, useValue: unknown) => ({ provide, useValue });
+    const picks = new Picks(parts.rows, parts.random);
+    const identifiers = new Identifiers(parts.random);
+    return {
+      module: TopModule,
+      imports: [CqrsModule.forRoot()],
+      controllers: [
+        IdentityController,
+        ImageController,
+        NetworkController,
+        NetworksController,
+        SubnetsController,
+        RoutersController,
+        PortsController,
+        ComputeController,
+        SitesController,
+        EventsController,
+        ExecController,
+        HealthController,
+      ],
+      providers: [
+        value(IdentityStore as never, parts.identities),
+        value(Authentication, parts.authentication),
+        value(NetworkModels, parts.models),
+        value(Sites, parts.sites),
+        value(Metrics, parts.metrics),
+        value(EventStore, parts.store),
+        value(Picks, picks),
+        value(Identifiers, identifiers),
+        value(Underlay, new Underlay(parts.rows)),
+        value(Shell, parts.shell),
+        value(ReadModels, { rows: parts.rows }),
+        IntendHandler,
+        LookHandler,
+        Gateway,
+        { provide: Servers, inject: [Gateway], useFactory: (gateway: Gateway) => new Servers(gateway, picks, identifiers, parts.intake) },
+        { provide: APP_GUARD, useClass: AuthenticationGuard },
+      ],
+    };
+  }
+}
