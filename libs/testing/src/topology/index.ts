@@ -1,3 +1,4 @@
 export * from './frames';
+export * from './golden';
 export * from './plan';
 export * from './programmed';
