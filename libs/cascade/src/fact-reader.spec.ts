@@ -85,6 +85,12 @@ describe('a stream of facts', () => {
     for (const found of wrong) expect(found).toEqual(whole);
   });
 
+  it('whose only news is that nothing is new is noticed when it is lost', () => {
+    const idle = Array.from({ length: 12 }, () => mark(9, 9, 0));
+    expect(() => new FactReader(9).read(textOf([hello, ...idle]))).toThrow('caught up');
+    expect(new FactReader(9).read(textOf([hello, mark(9, 9, 0, true), ...idle]))).toHaveLength(14);
+  });
+
   it('may be cut into chunks anywhere', () => {
     const text = textOf(lines);
     fc.assert(

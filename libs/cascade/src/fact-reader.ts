@@ -10,7 +10,12 @@ export class BrokenStream extends WeirError {
 
 export type Reading =
   | { readonly type: 'hello'; readonly protocol: number; readonly publisher: string; readonly generation: number }
-  | { readonly type: 'batch'; readonly facts: readonly FactLine[]; readonly mark: MarkLine }
+  | {
+      readonly type: 'batch';
+      readonly facts: readonly FactLine[];
+      readonly mark: MarkLine;
+      readonly characters: number;
+    }
   | { readonly type: 'query'; readonly query: QueryLine };
 
 /**
@@ -27,6 +32,8 @@ export class FactReader {
   private readonly keys = new Set<string>();
   private caughtUp = false;
   private idleMarks = 0;
+  /** Of the lines since the last mark. */
+  private characters = 0;
 
   /** `previous`: the position that was asked for. */
   constructor(private previous: number) {}
@@ -38,6 +45,7 @@ export class FactReader {
     // A character is at least one byte: an unfinished line of more is too long already.
     if (this.rest.length > MAX_LINE_BYTES) throw new BrokenStream('A line is longer than 1 MiB.');
     for (const text of lines) {
+      this.characters += text.length;
       const reading = this.take(parsed(text));
       if (reading) readings.push(reading);
     }
@@ -69,7 +77,7 @@ export class FactReader {
   }
 
   private takeMark(mark: MarkLine): Reading {
-    const { facts, previous } = this;
+    const { facts, previous, characters } = this;
     if (mark.previous !== previous || mark.position < previous || mark.count !== facts.length)
       throw new BrokenStream('A mark does not follow what came before it.');
     if ((facts.at(-1)?.position ?? 0) > mark.position) throw new BrokenStream('A mark is behind its facts.');
@@ -77,9 +85,10 @@ export class FactReader {
     this.idleMarks = this.caughtUp || facts.length > 0 ? 0 : this.idleMarks + 1;
     if (this.idleMarks >= MAX_IDLE_MARKS) throw new BrokenStream('The mark that says caught up did not come.');
     this.facts = [];
+    this.characters = 0;
     this.keys.clear();
     this.previous = mark.position;
-    return { type: 'batch', facts, mark };
+    return { type: 'batch', facts, mark, characters };
   }
 }
 

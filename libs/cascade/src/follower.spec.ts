@@ -159,6 +159,33 @@ describe('a follower', () => {
     await world.quiet();
   });
 
+  it('does not dial again before what it had received is stored', async () => {
+    const paris = await world.following('paris');
+    let release: () => void = () => undefined;
+    paris.sink.hold = new Promise((resolve) => (release = resolve));
+    world.commit(upsert('paris', 'port', 'a'));
+    await time.advance(100);
+    dials.length = 0;
+    paris.link.breakConnections();
+    await time.advance(10_000);
+    expect(dials).toEqual([]);
+    paris.sink.hold = undefined;
+    release();
+    await world.quiet();
+    expect(paris.sink.batches.flatMap(({ facts }) => facts)).toHaveLength(1);
+  });
+
+  it('follows a new generation without a pause', async () => {
+    await world.following('paris');
+    world.facts.restart(2);
+    dials.length = 0;
+    world.current.startOver();
+    world.commit(upsert('paris', 'port', 'a'));
+    await world.quiet();
+    expect(dials).toHaveLength(2);
+    expect(pauses()).toEqual([0]);
+  });
+
   it('does nothing any more once it is stopped', async () => {
     const paris = await world.following('paris');
     await paris.follower.stop();

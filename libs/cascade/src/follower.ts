@@ -46,7 +46,7 @@ export interface Following {
 
 interface Session {
   readonly reader: FactReader;
-  readonly batches: { readonly reading: Extract<Reading, { type: 'batch' }>; readonly characters: number }[];
+  readonly batches: Extract<Reading, { type: 'batch' }>[];
   readonly dialledAt: number;
   handle: FactsHandle | undefined;
   generation: number;
@@ -167,17 +167,16 @@ export class Follower {
     if (session !== this.session) return;
     this.hear();
     try {
-      const readings = session.reader.read(text);
-      for (const reading of readings) {
+      for (const reading of session.reader.read(text)) {
         // What was read may have ended the session.
-        if (session === this.session) this.take(session, reading, text.length / readings.length);
+        if (session === this.session) this.take(session, reading);
       }
     } catch (error) {
       this.broken(session, error);
     }
   }
 
-  private take(session: Session, reading: Reading, characters: number): void {
+  private take(session: Session, reading: Reading): void {
     switch (reading.type) {
       case 'hello':
         this.greeted(session, reading);
@@ -186,8 +185,8 @@ export class Follower {
         void this.answer(reading.query);
         break;
       case 'batch':
-        session.batches.push({ reading, characters });
-        session.waiting += characters;
+        session.batches.push(reading);
+        session.waiting += reading.characters;
         if (session.batches.length === 1) this.taking = this.takeOver(session);
         if (session.waiting > MAX_WAITING_CHARACTERS && !session.paused && session === this.session) {
           session.paused = true;
@@ -212,7 +211,7 @@ export class Follower {
     const { sink } = this.options;
     try {
       for (let next = session.batches[0]; next && session === this.session; next = session.batches[0]) {
-        const { facts, mark } = next.reading;
+        const { facts, mark } = next;
         const { position } = sink.cursor();
         const caughtUp = mark.caughtUp === true;
         if (mark.position > position || caughtUp) {

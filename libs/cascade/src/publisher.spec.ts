@@ -3,7 +3,7 @@ import { VirtualTime } from '@weir/testing/time';
 import { RecordingEvents, seededRandom, upsert } from './contract';
 import { MemoryFactStore } from './memory/fact-store';
 import { MemoryMembership } from './memory/membership';
-import { Publisher } from './publisher';
+import { Publisher, type PublisherOptions } from './publisher';
 import type { Line } from './protocol';
 import type { OutgoingStream } from './transport';
 
@@ -64,6 +64,16 @@ describe('a publisher', () => {
   let publisher: Publisher;
   let position: number;
 
+  const options = (): PublisherOptions => ({
+    name: 'top',
+    facts: store,
+    membership: new MemoryMembership(() => 1),
+    events,
+    clock: time,
+    timers: time,
+    random: seededRandom(1),
+    logger: silentLogger,
+  });
   const commit = (...changes: ReturnType<typeof upsert>[]): void => {
     position++;
     store.commit({ position, digest: `event ${position}`, changes });
@@ -81,16 +91,7 @@ describe('a publisher', () => {
     position = 0;
     store = new MemoryFactStore({ generation: 1 });
     events = new RecordingEvents();
-    publisher = new Publisher({
-      name: 'top',
-      facts: store,
-      membership: new MemoryMembership(() => 1),
-      events,
-      clock: time,
-      timers: time,
-      random: seededRandom(1),
-      logger: silentLogger,
-    });
+    publisher = new Publisher(options());
   });
   afterEach(() => publisher.close());
 
@@ -130,6 +131,33 @@ describe('a publisher', () => {
     expect([paris.take(), tokyo.take()]).toEqual([['upsert a@1', 'mark@1'], []]);
     await time.advance(1000);
     expect(tokyo.take()).toEqual(['upsert a@1', 'mark@1']);
+  });
+
+  it('says nothing until those that its owner calls reachable have shown their cursor', async () => {
+    publisher.close();
+    publisher = new Publisher({ ...options(), reachable: ['paris', 'tokyo'] });
+    commit(upsert('paris', 'port', 'a'));
+    const paris = await connect('paris');
+    expect(paris.take()).toEqual(['hello']);
+    await connect('tokyo');
+    expect(paris.take()).toEqual(['upsert a@1', 'mark@1']);
+  });
+
+  it('lets a follower that starts over go on where it was cut off', async () => {
+    for (let i = 0; i < 5; i++) commit(upsert('paris', 'port', `p${i}`));
+    await publisher.report('paris', { cursor: store.head(), settled: 5, observations: [] });
+    const at3 = { generation: 1, position: 3, digest: 'event 3' };
+    const refusal = { status: 409, body: { reason: 'generation', generation: 1, position: 5 } };
+    expect(await publisher.connect('paris', at3, new Socket(time))).toEqual(refusal);
+    await connect('paris');
+    expect(publisher.status('paris')).toMatchObject({ cursor: { position: 0 }, settled: 0 });
+    expect(await publisher.connect('paris', at3, new Socket(time))).toBeUndefined();
+  });
+
+  it('never calls settled what is not stored', async () => {
+    commit(upsert('paris', 'port', 'a'));
+    await publisher.report('paris', { cursor: store.head(), settled: 1000, observations: [] });
+    expect(publisher.status('paris').settled).toBe(1);
   });
 
   it('closes the stream that another takes the place of', async () => {

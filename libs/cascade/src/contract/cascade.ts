@@ -268,6 +268,7 @@ export function describeCascade(
         await world.time.advance(2500);
         world.events.failing = undefined;
         await world.time.until(() => world.events.reports.some(({ observations }) => observations.length === 1));
+        await world.time.advance(2000);
         const before = world.events.reports.length;
         paris.link.breakConnections();
         await world.time.until(() =>
