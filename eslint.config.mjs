@@ -17,7 +17,11 @@ const effects = {
     'error',
     {
       paths: [
-        { name: 'node:crypto', importNames: ['randomUUID', 'randomBytes', 'randomInt'], message: 'Use the Random port of @weir/kernel.' },
+        {
+          name: 'node:crypto',
+          importNames: ['randomUUID', 'randomBytes', 'randomInt'],
+          message: 'Use the Random port of @weir/kernel.',
+        },
       ],
     },
   ],

@@ -1,4 +1,5 @@
 // Compiles apps/*/src and libs/*/src to their dist folders, one file at a time; types are checked by `npm run check:types`.
+import { existsSync } from 'node:fs';
 import { readdir, mkdir, rm, stat, writeFile } from 'node:fs/promises';
 import { dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -17,7 +18,7 @@ async function sources(folder) {
 async function buildPackage(folder) {
   const from = join(folder, 'src');
   const to = join(folder, 'dist');
-  const files = await sources(from);
+  const files = existsSync(from) ? await sources(from) : [];
   const wanted = new Set();
   for (const file of files) {
     const output = join(to, relative(from, file).replace(/\.ts$/, '.js'));

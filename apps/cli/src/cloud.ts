@@ -28,7 +28,12 @@ export function findCloud(environment: Readonly<Record<string, string | undefine
       ? [environment['OS_CLIENT_CONFIG_FILE']]
       : name === undefined
         ? [join(folder, DEMO_CLOUDS)]
-        : [join(folder, 'clouds.yaml'), join(homedir(), '.config/openstack/clouds.yaml'), '/etc/openstack/clouds.yaml', join(folder, DEMO_CLOUDS)];
+        : [
+            join(folder, 'clouds.yaml'),
+            join(homedir(), '.config/openstack/clouds.yaml'),
+            '/etc/openstack/clouds.yaml',
+            join(folder, DEMO_CLOUDS),
+          ];
   const wanted = name ?? 'weir';
   for (const file of files) {
     if (!existsSync(file)) continue;
@@ -36,9 +41,11 @@ export function findCloud(environment: Readonly<Record<string, string | undefine
     const cloud = parsed.success ? parsed.data.clouds[wanted] : undefined;
     if (cloud === undefined) continue;
     const result = cloudSchema.safeParse(cloud);
-    if (!result.success) throw invalid(`The cloud '${wanted}' in ${file} needs auth_url, username and password under 'auth'.`);
+    if (!result.success)
+      throw invalid(`The cloud '${wanted}' in ${file} needs auth_url, username and password under 'auth'.`);
     return result.data;
   }
-  const hint = name === undefined ? 'Is the demo running (npm run demo)? Or set OS_CLOUD.' : `Looked in ${files.join(', ')}.`;
+  const hint =
+    name === undefined ? 'Is the demo running (npm run demo)? Or set OS_CLOUD.' : `Looked in ${files.join(', ')}.`;
   throw invalid(`There is no cloud '${wanted}'. ${hint}`);
 }

@@ -9,7 +9,13 @@ import { fields, type Format, parseFormat, rows } from './output';
 const DEADLINE_EXIT_CODE = 124;
 const USAGE_EXIT_CODE = 2;
 
-const execAnswer = z.object({ exit_code: z.number().nullable(), timed_out: z.boolean(), truncated: z.boolean(), stdout: z.string(), stderr: z.string() });
+const execAnswer = z.object({
+  exit_code: z.number().nullable(),
+  timed_out: z.boolean(),
+  truncated: z.boolean(),
+  stdout: z.string(),
+  stderr: z.string(),
+});
 const site = z.looseObject({ id: z.string(), name: z.string() });
 
 const connect = () => Client.logIn(findCloud(process.env, process.cwd()));
@@ -25,7 +31,8 @@ const program = new Command('weir')
     process.exitCode = error.exitCode === 0 ? 0 : USAGE_EXIT_CODE;
     throw error;
   });
-const withOutput = (command: Command) => command.option('-o, --output <format>', 'table, json, yaml or value', parseFormat, 'table');
+const withOutput = (command: Command) =>
+  command.option('-o, --output <format>', 'table, json, yaml or value', parseFormat, 'table');
 
 program
   .command('exec')
@@ -36,7 +43,9 @@ program
   .action(async (server: string, command: string[], { timeout }: { timeout: number }) => {
     const client = await connect();
     const id = await serverId(client, server);
-    const answer = execAnswer.parse(await client.post(`/weir/v1/servers/${id}/exec`, { command, timeout }, (timeout + 10) * 1000));
+    const answer = execAnswer.parse(
+      await client.post(`/weir/v1/servers/${id}/exec`, { command, timeout }, (timeout + 10) * 1000),
+    );
     process.stdout.write(Buffer.from(answer.stdout, 'base64'));
     process.stderr.write(Buffer.from(answer.stderr, 'base64'));
     if (answer.truncated) process.stderr.write('weir: the output was cut after 1 MiB.\n');
@@ -53,11 +62,21 @@ withOutput(sites.command('add'))
   .requiredOption('--zone <name...>', 'its availability zones')
   .option('--driver <driver>', 'what makes it true', 'ovs')
   .option('--mtu <bytes>', 'of the underlay', parsePositive, 1500)
-  .action(async (name: string, options: Output & { dataCenter: string; zone: string[]; driver: string; mtu: number }) => {
-    const body = { name, data_center: options.dataCenter, availability_zones: options.zone, driver: options.driver, tunnel: { type: 'vxlan', mtu: options.mtu } };
-    const answer = z.object({ site, join_token: z.string() }).parse(await (await connect()).post('/weir/v1/sites', { site: body }));
-    print(fields({ ...answer.site, join_token: answer.join_token }, options.output));
-  });
+  .action(
+    async (name: string, options: Output & { dataCenter: string; zone: string[]; driver: string; mtu: number }) => {
+      const body = {
+        name,
+        data_center: options.dataCenter,
+        availability_zones: options.zone,
+        driver: options.driver,
+        tunnel: { type: 'vxlan', mtu: options.mtu },
+      };
+      const answer = z
+        .object({ site, join_token: z.string() })
+        .parse(await (await connect()).post('/weir/v1/sites', { site: body }));
+      print(fields({ ...answer.site, join_token: answer.join_token }, options.output));
+    },
+  );
 
 withOutput(sites.command('list'))
   .description('all sites, with what is behind')
@@ -88,7 +107,9 @@ withOutput(sites.command('facts'))
   .argument('<site>', 'name or id')
   .action(async (name: string, options: Output) => {
     const client = await connect();
-    const answer = z.object({ facts: z.array(z.record(z.string(), z.unknown())) }).parse(await client.get(`/weir/v1/sites/${await siteId(client, name)}/facts`));
+    const answer = z
+      .object({ facts: z.array(z.record(z.string(), z.unknown())) })
+      .parse(await client.get(`/weir/v1/sites/${await siteId(client, name)}/facts`));
     print(rows(answer.facts, ['position', 'kind', 'id'], options.output));
   });
 
@@ -97,12 +118,16 @@ withOutput(program.command('events'))
   .argument('<kind>')
   .argument('<id>')
   .action(async (kind: string, id: string, options: Output) => {
-    const answer = z.object({ events: z.array(z.record(z.string(), z.unknown())) }).parse(await (await connect()).get('/weir/v1/events', { kind, id }));
+    const answer = z
+      .object({ events: z.array(z.record(z.string(), z.unknown())) })
+      .parse(await (await connect()).get('/weir/v1/events', { kind, id }));
     print(rows(answer.events, ['position', 'time', 'stream', 'type'], options.output));
   });
 
 async function serverId(client: Client, name: string): Promise<string> {
-  const answer = z.object({ servers: z.array(z.object({ id: z.string(), name: z.string() })) }).parse(await client.get('/compute/v2.1/servers'));
+  const answer = z
+    .object({ servers: z.array(z.object({ id: z.string(), name: z.string() })) })
+    .parse(await client.get('/compute/v2.1/servers'));
   return only('server', name, answer.servers);
 }
 

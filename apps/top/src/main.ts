@@ -59,7 +59,11 @@ async function listen(application: Listening, first: number, exact: boolean): Pr
 }
 
 /** For OpenStack's own clients: `weir` is the bootstrap admin in the demo project, `weir-demo` a tenant of it. */
-function writeClouds(file: string, address: string, passwords: { readonly admin: string; readonly demo: string }): void {
+function writeClouds(
+  file: string,
+  address: string,
+  passwords: { readonly admin: string; readonly demo: string },
+): void {
   const cloud = (username: 'admin' | 'demo') => ({
     auth: {
       auth_url: `${address}/identity/v3`,
@@ -76,7 +80,9 @@ function writeClouds(file: string, address: string, passwords: { readonly admin:
   writeDurably(file, stringify({ clouds: { weir: cloud('admin'), 'weir-demo': cloud('demo') } }));
 }
 
-const cloudsSchema = z.object({ clouds: z.record(z.string(), z.looseObject({ auth: z.looseObject({ auth_url: z.string() }) })) });
+const cloudsSchema = z.object({
+  clouds: z.record(z.string(), z.looseObject({ auth: z.looseObject({ auth_url: z.string() }) })),
+});
 
 /** The port may be another than last time; everything else in the file stays. */
 function pointClouds(file: string, address: string): void {
@@ -92,6 +98,8 @@ function addressOf(port: number): string {
 
 main().catch((error: unknown) => {
   const known = error instanceof WeirError || (error instanceof Error && 'code' in error);
-  process.stderr.write(`weir-top: ${error instanceof Error ? (known ? error.message : (error.stack ?? error.message)) : String(error)}\n`);
+  process.stderr.write(
+    `weir-top: ${error instanceof Error ? (known ? error.message : (error.stack ?? error.message)) : String(error)}\n`,
+  );
   process.exit(1);
 });

@@ -83,7 +83,11 @@ export class TopModule {
         IntendHandler,
         LookHandler,
         Gateway,
-        { provide: Servers, inject: [Gateway], useFactory: (gateway: Gateway) => new Servers(gateway, picks, identifiers, parts.intake) },
+        {
+          provide: Servers,
+          inject: [Gateway],
+          useFactory: (gateway: Gateway) => new Servers(gateway, picks, identifiers, parts.intake),
+        },
         { provide: APP_GUARD, useClass: AuthenticationGuard },
       ],
     };

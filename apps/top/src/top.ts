@@ -68,7 +68,11 @@ export async function createTop(options: TopOptions): Promise<Top> {
     timers,
     random,
     logger,
-    reachable: rows.live('rm_sites').flatMap((site) => (site['lifecycle'] === 'added' || site['unreachable_since'] !== null ? [] : [site['id'] as string])),
+    reachable: rows
+      .live('rm_sites')
+      .flatMap((site) =>
+        site['lifecycle'] === 'added' || site['unreachable_since'] !== null ? [] : [site['id'] as string],
+      ),
   });
   const publication = new SitePublication(
     store,
@@ -92,11 +96,21 @@ export async function createTop(options: TopOptions): Promise<Top> {
     sites: new Sites(rows, facts, publisher, observed, run, random),
     metrics: new Metrics(rows, publisher, observed, () => facts.head().position),
   };
-  const application = await NestFactory.create<NestFastifyApplication>(TopModule.with(parts), adapter, { logger: ['error', 'warn'], bodyParser: false });
+  const application = await NestFactory.create<NestFastifyApplication>(TopModule.with(parts), adapter, {
+    logger: ['error', 'warn'],
+    bodyParser: false,
+  });
   registerJsonParser(adapter);
   application.useGlobalFilters(new ErrorFilter(logger));
   SwaggerModule.setup('docs', application, () =>
-    SwaggerModule.createDocument(application, new DocumentBuilder().setTitle('Weir').setVersion('1').addApiKey({ type: 'apiKey', name: 'X-Auth-Token', in: 'header' }).build()),
+    SwaggerModule.createDocument(
+      application,
+      new DocumentBuilder()
+        .setTitle('Weir')
+        .setVersion('1')
+        .addApiKey({ type: 'apiKey', name: 'X-Auth-Token', in: 'header' })
+        .build(),
+    ),
   );
   await application.init();
   await endClosings(store, rows, (command) => run(NOBODY, { command }));

@@ -7,7 +7,10 @@ export interface Decider<State, Command, Event> {
   evolve(state: State, event: Event): State;
 }
 
-export function fold<State, Event>(decider: Pick<Decider<State, never, Event>, 'initial' | 'evolve'>, events: Iterable<Event>): State {
+export function fold<State, Event>(
+  decider: Pick<Decider<State, never, Event>, 'initial' | 'evolve'>,
+  events: Iterable<Event>,
+): State {
   let state = decider.initial;
   for (const event of events) state = decider.evolve(state, event);
   return state;

@@ -1,5 +1,6 @@
 /** Why a request cannot be answered as asked; each dialect maps a reason to its own status and body. */
-export type Reason = 'invalid' | 'unauthorized' | 'forbidden' | 'not-found' | 'conflict' | 'over-quota' | 'too-large' | 'unavailable';
+export type Reason =
+  'invalid' | 'unauthorized' | 'forbidden' | 'not-found' | 'conflict' | 'over-quota' | 'too-large' | 'unavailable';
 
 export interface WeirErrorOptions {
   /** Fields for the log, never shown to a user. */

@@ -10,7 +10,8 @@ const DOTTED = /^(25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)(\.(25[0-5]|2[0-4]\d|1\d\d|[1-
 /** Dotted decimal without leading zeros, or IPv6 without a zone; throws `invalid`. */
 export function parseIp(text: string): Ip {
   if (DOTTED.test(text)) return text as Ip;
-  if (text.includes(':') && !text.includes('%') && ipaddr.IPv6.isValid(text)) return ipaddr.IPv6.parse(text).toString() as Ip;
+  if (text.includes(':') && !text.includes('%') && ipaddr.IPv6.isValid(text))
+    return ipaddr.IPv6.parse(text).toString() as Ip;
   throw invalid(`'${text.slice(0, 64)}' is not a valid IP address.`);
 }
 

@@ -10,7 +10,8 @@ export const BROADCAST_MAC = 'ff:ff:ff:ff:ff:ff' as Mac;
 export function parseMac(text: string): Mac {
   const lower = text.toLowerCase();
   if (!MAC.test(lower)) throw invalid(`'${text.slice(0, 64)}' is not a valid MAC address.`);
-  if (parseInt(lower.slice(0, 2), 16) & 1) throw invalid(`'${lower}' is a multicast MAC address; a port needs a unicast one.`);
+  if (parseInt(lower.slice(0, 2), 16) & 1)
+    throw invalid(`'${lower}' is a multicast MAC address; a port needs a unicast one.`);
   if (lower === '00:00:00:00:00:00') throw invalid('A port cannot have the MAC address 00:00:00:00:00:00.');
   return lower as Mac;
 }

@@ -40,7 +40,21 @@ const COLUMNS: Listing['columns'] = {
 };
 
 /** Nova ignores what it does not know in a list of servers; it gives flags and sort keys that we answer or may leave out. */
-const IGNORED = ['all_tenants', 'deleted', 'reservation_id', 'changes-since', 'changes-before', 'ip6', 'locked', 'sort_key', 'sort_dir', 'not-tags', 'tags', 'not-tags-any', 'tags-any'];
+const IGNORED = [
+  'all_tenants',
+  'deleted',
+  'reservation_id',
+  'changes-since',
+  'changes-before',
+  'ip6',
+  'locked',
+  'sort_key',
+  'sort_dir',
+  'not-tags',
+  'tags',
+  'not-tags-any',
+  'tags-any',
+];
 
 /** Nova v2.1: servers, flavors, zones. */
 @ApiTags('compute')
@@ -70,7 +84,10 @@ export class ComputeController {
 
   @Get('v2.1/servers/detail')
   async listServersInDetail(@From() asking: Asking, @Query() raw: RawQuery, @Req() { url }: FastifyRequest) {
-    return this.serverList(asking, raw, url, (row, id) => ({ id, row: serverView(row, asking.address, isAdmin(asking.caller)) }));
+    return this.serverList(asking, raw, url, (row, id) => ({
+      id,
+      row: serverView(row, asking.address, isAdmin(asking.caller)),
+    }));
   }
 
   @Get('v2.1/servers/:id')
@@ -190,7 +207,8 @@ export class ComputeController {
 
   @Get('v2.1/flavors/:id/os-extra_specs')
   extraSpecs(@Param('id') id: string) {
-    if (!FLAVORS.some((candidate) => candidate.id === id)) throw notFound(`Flavor ${id.slice(0, 64)} could not be found.`);
+    if (!FLAVORS.some((candidate) => candidate.id === id))
+      throw notFound(`Flavor ${id.slice(0, 64)} could not be found.`);
     return { extra_specs: {} };
   }
 
@@ -206,17 +224,31 @@ export class ComputeController {
     return { availabilityZoneInfo: models.map((zone) => zoneView(zone, isAdmin(caller))) };
   }
 
-  private async serverList(asking: Asking, raw: RawQuery, url: string, render: (server: ReturnType<typeof serverModel>, id: string) => { readonly id: string; readonly row: unknown }) {
+  private async serverList(
+    asking: Asking,
+    raw: RawQuery,
+    url: string,
+    render: (server: ReturnType<typeof serverModel>, id: string) => { readonly id: string; readonly row: unknown },
+  ) {
     const { caller, address } = asking;
     const everybody = isAdmin(caller) && ['1', 'true', 'True'].includes(one(raw['all_tenants']) ?? '');
     const known = Object.fromEntries(Object.entries(raw).filter(([key]) => !IGNORED.includes(key)));
     const query = parseListQuery(known, SERVER_FILTERS);
     const own = everybody ? {} : { project_id: [caller.projectId ?? ''] };
     const listed = await this.gateway.read((rows) => {
-      const listing: Listing = { table: 'rm_servers', columns: COLUMNS, render: (row) => render(serverModel(rows, row), row['id'] as string) };
+      const listing: Listing = {
+        table: 'rm_servers',
+        columns: COLUMNS,
+        render: (row) => render(serverModel(rows, row), row['id'] as string),
+      };
       const filters = { ...query.filters, ...own };
       // Nova sorts by creation, the newest first, unless asked otherwise.
-      return list(rows, { ...listing, columns: { ...COLUMNS, created_at: { column: 'created_at', type: 'text' } } }, { ...query, filters, sort: [{ key: 'created_at', direction: 'desc' }] }, caller);
+      return list(
+        rows,
+        { ...listing, columns: { ...COLUMNS, created_at: { column: 'created_at', type: 'text' } } },
+        { ...query, filters, sort: [{ key: 'created_at', direction: 'desc' }] },
+        caller,
+      );
     });
     const servers = listed.items.map((item) => item['row']);
     const limit = parseLimit(one(raw['limit']));

@@ -4,7 +4,11 @@ import type { ServerModel } from '@weir/openstack-api/compute';
 /** From rows of the read models to what the compute views render. */
 export function serverModel(rows: RowReader, row: Row): ServerModel {
   const ports = rows.live('rm_server_ports', { server_id: row['id'] as string }, { orderBy: [{ column: 'place' }] });
-  const fault = row['fault'] as unknown as { readonly host: string; readonly message: string; readonly created_at: string } | null;
+  const fault = row['fault'] as unknown as {
+    readonly host: string;
+    readonly message: string;
+    readonly created_at: string;
+  } | null;
   return {
     id: row['id'] as string,
     name: row['name'] as string,
@@ -27,7 +31,11 @@ export function serverModel(rows: RowReader, row: Row): ServerModel {
       const network = rows.get('rm_networks', { id: networkId as string })?.['name'] as string | undefined;
       if (!port) return [];
       const addresses = port['fixed_ips'] as unknown as readonly { readonly ip_address: string }[];
-      return addresses.map(({ ip_address: ip }) => ({ network: network || (networkId as string), ip, mac: port['mac_address'] as string }));
+      return addresses.map(({ ip_address: ip }) => ({
+        network: network || (networkId as string),
+        ip,
+        mac: port['mac_address'] as string,
+      }));
     }),
   };
 }

@@ -28,8 +28,11 @@ export function chooseZone(rows: RowReader, asked: string | undefined, needed: R
   const zones = rows.live('rm_zones', asked === undefined ? {} : { data_center: asked });
   if (asked !== undefined && zones.length === 0) throw unknownZone(asked);
   const usable = zones.filter((zone) => isUsable(rows.get('rm_sites', { id: zone['site_id'] as string })));
-  if (zones.length > 0 && usable.length === 0) throw conflict(asked === undefined ? 'No site is reachable.' : `No site of data center '${asked}' is reachable.`);
-  const [best] = usable.filter((zone) => fits(zone, needed)).sort((left, right) => free(right) - free(left) || (left['zone'] as string).localeCompare(right['zone'] as string));
+  if (zones.length > 0 && usable.length === 0)
+    throw conflict(asked === undefined ? 'No site is reachable.' : `No site of data center '${asked}' is reachable.`);
+  const [best] = usable
+    .filter((zone) => fits(zone, needed))
+    .sort((left, right) => free(right) - free(left) || (left['zone'] as string).localeCompare(right['zone'] as string));
   if (!best) throw new NoValidHost(asked === undefined ? 'in any zone' : `in data center '${asked}'`);
   return zoneOf(best);
 }
@@ -57,5 +60,9 @@ function free(zone: Row): number {
 }
 
 function zoneOf(row: Row): Zone {
-  return { siteId: row['site_id'] as SiteId, zone: row['zone'] as string, availabilityZone: row['availability_zone'] as string };
+  return {
+    siteId: row['site_id'] as SiteId,
+    zone: row['zone'] as string,
+    availabilityZone: row['availability_zone'] as string,
+  };
 }

@@ -29,7 +29,8 @@ import { serverModel } from './models';
 import { chooseZone, type Zone } from './placement';
 
 /** A network that the user named, or a port of their own. */
-type AskedPort = { readonly network: NetworkId; readonly ip: ServerCreateNetwork['fixed_ip'] } | { readonly port: PortId };
+type AskedPort =
+  { readonly network: NetworkId; readonly ip: ServerCreateNetwork['fixed_ip'] } | { readonly port: PortId };
 type ServerCreateNetwork = Exclude<ServerCreate['networks'], string | undefined>[number];
 
 /** Servers: created whole or not at all, deleted once their site has seen them gone. */
@@ -48,10 +49,15 @@ export class Servers {
     const imageId = imageOf(body);
     const asked = await this.gateway.read((rows) => askedPorts(rows, caller, body.networks));
     const count = countOf(body);
-    if (count > 1 && asked.some((port) => 'port' in port)) throw invalid('A port can be given to one server only; ask for one server.');
+    if (count > 1 && asked.some((port) => 'port' in port))
+      throw invalid('A port can be given to one server only; ask for one server.');
     const serverIds = Array.from({ length: count }, () => this.identifiers.next<'server'>());
     const portIds = serverIds.map(() => asked.map(() => this.identifiers.next<'port'>()));
-    const needed: Resources = { vcpus: flavor.vcpus * count, ramMb: flavor.ramMb * count, diskGb: flavor.diskGb * count };
+    const needed: Resources = {
+      vcpus: flavor.vcpus * count,
+      ramMb: flavor.ramMb * count,
+      diskGb: flavor.diskGb * count,
+    };
     const choose = () => this.gateway.read((rows) => chooseZone(rows, body.availability_zone, needed));
 
     const inputs = ({ siteId, zone, availabilityZone }: Zone): readonly CreateServer[] =>
@@ -69,7 +75,13 @@ export class Servers {
         ports: asked.map((port, place): ServerPortRequest => {
           if ('port' in port) return { kind: 'existing', portId: port.port };
           const fixedIps = port.ip === undefined ? this.picks.address(port.network) : [{ ip: port.ip, picked: false }];
-          return { kind: 'new', portId: portIds[index]?.[place] ?? this.identifiers.next<'port'>(), networkId: port.network, fixedIps, mac: this.picks.mac(undefined) };
+          return {
+            kind: 'new',
+            portId: portIds[index]?.[place] ?? this.identifiers.next<'port'>(),
+            networkId: port.network,
+            fixedIps,
+            mac: this.picks.mac(undefined),
+          };
         }),
       }));
 
@@ -89,7 +101,11 @@ export class Servers {
     return this.gateway.read((rows) => serverModel(rows, visibleServer(rows, id, caller)));
   }
 
-  async update(asking: Asking, id: string, changes: { readonly name?: string | undefined; readonly metadata?: Readonly<Record<string, string>> | undefined }): Promise<void> {
+  async update(
+    asking: Asking,
+    id: string,
+    changes: { readonly name?: string | undefined; readonly metadata?: Readonly<Record<string, string>> | undefined },
+  ): Promise<void> {
     const { id: serverId } = await this.show(asking, id);
     await this.gateway.run(asking.origin, () => updateServer({ serverId: serverId as ServerId, changes }));
   }
@@ -99,7 +115,11 @@ export class Servers {
       const row = visibleServer(rows, id, asking.caller);
       return { serverId: row['id'] as ServerId, siteId: row['site_id'] as SiteId, zone: row['zone'] as string };
     });
-    await this.gateway.run(asking.origin, () => deleteServer({ serverId, neverPublished: false }), streams.capacity(siteId, zone));
+    await this.gateway.run(
+      asking.origin,
+      () => deleteServer({ serverId, neverPublished: false }),
+      streams.capacity(siteId, zone),
+    );
     await this.intake.completeDeletion(siteId, serverId);
   }
 }

@@ -6,7 +6,13 @@ export function zones(rows: RowReader): readonly ZoneModel[] {
   return rows.live('rm_zones', {}, { orderBy: [{ column: 'availability_zone' }] }).map((zone) => {
     const site = rows.get('rm_sites', { id: zone['site_id'] as string });
     const name = zone['availability_zone'] as string;
-    const hosts = rows.live('rm_servers', { availability_zone: name }).flatMap((server) => (server['host'] === null ? [] : [server['host'] as string]));
-    return { name, available: site?.['lifecycle'] === 'active' && site['unreachable_since'] === null, hosts: [...new Set(hosts)].sort() };
+    const hosts = rows
+      .live('rm_servers', { availability_zone: name })
+      .flatMap((server) => (server['host'] === null ? [] : [server['host'] as string]));
+    return {
+      name,
+      available: site?.['lifecycle'] === 'active' && site['unreachable_since'] === null,
+      hosts: [...new Set(hosts)].sort(),
+    };
   });
 }

@@ -12,7 +12,10 @@ export class ErrorFilter implements ExceptionFilter {
     const request = host.switchToHttp().getRequest<FastifyRequest>();
     const reply = host.switchToHttp().getResponse<FastifyReply>();
     const answer = this.answer(error, request);
-    void reply.status(answer.status).type(typeof answer.body === 'string' ? 'text/plain' : 'application/json').send(answer.body);
+    void reply
+      .status(answer.status)
+      .type(typeof answer.body === 'string' ? 'text/plain' : 'application/json')
+      .send(answer.body);
   }
 
   private answer(error: unknown, request: FastifyRequest): HttpAnswer {
@@ -25,7 +28,13 @@ export class ErrorFilter implements ExceptionFilter {
       }
     }
     const answer = toHttp(error, dialect);
-    if (answer.status >= 500) this.logger.error(UNEXPECTED, { requestId: request.weir.requestId, method: request.method, path: request.routeOptions.url, chain: chain(error) });
+    if (answer.status >= 500)
+      this.logger.error(UNEXPECTED, {
+        requestId: request.weir.requestId,
+        method: request.method,
+        path: request.routeOptions.url,
+        chain: chain(error),
+      });
     return answer;
   }
 }
@@ -40,8 +49,21 @@ function statusOf(error: unknown): number | undefined {
 /** An error and its causes, for the log. */
 function chain(error: unknown): readonly unknown[] {
   const links: unknown[] = [];
-  for (let link = error; link !== undefined && links.length < 8; link = link instanceof Error ? link.cause : undefined) {
-    links.push(link instanceof Error ? { name: link.name, message: link.message, stack: link.stack, ...(link instanceof WeirError ? { fields: link.fields } : {}) } : typeof link);
+  for (
+    let link = error;
+    link !== undefined && links.length < 8;
+    link = link instanceof Error ? link.cause : undefined
+  ) {
+    links.push(
+      link instanceof Error
+        ? {
+            name: link.name,
+            message: link.message,
+            stack: link.stack,
+            ...(link instanceof WeirError ? { fields: link.fields } : {}),
+          }
+        : typeof link,
+    );
   }
   return links;
 }

@@ -54,7 +54,8 @@ export function list(rows: RowReader, listing: Listing, query: ListQuery, caller
     );
     return { items: items.map((item) => select(item, query.fields)), next, previous };
   }
-  if (query.marker !== undefined && !rows.get(listing.table, { id: query.marker })) throw invalid(`The marker '${query.marker.slice(0, 64)}' could not be found.`);
+  if (query.marker !== undefined && !rows.get(listing.table, { id: query.marker }))
+    throw invalid(`The marker '${query.marker.slice(0, 64)}' could not be found.`);
   const found = rows.live(listing.table, where, {
     orderBy: query.sort.flatMap(({ key, direction }): Order[] => {
       const mapped = listing.columns[key];
@@ -66,17 +67,28 @@ export function list(rows: RowReader, listing: Listing, query: ListQuery, caller
   });
   const more = query.limit !== undefined && found.length > query.limit;
   const items = (more ? found.slice(0, -1) : found).map((row) => listing.render(row));
-  return { items: items.map((item) => select(item, query.fields)), next: more ? items.at(-1)?.id : undefined, previous: query.marker === undefined ? undefined : items[0]?.id };
+  return {
+    items: items.map((item) => select(item, query.fields)),
+    next: more ? items.at(-1)?.id : undefined,
+    previous: query.marker === undefined ? undefined : items[0]?.id,
+  };
 }
 
 function columnValue(text: string, type: 'text' | 'integer' | 'flag'): string | number | undefined {
   if (type === 'text') return text;
-  if (type === 'flag') return ['true', '1'].includes(text.toLowerCase()) ? 1 : ['false', '0'].includes(text.toLowerCase()) ? 0 : undefined;
+  if (type === 'flag')
+    return ['true', '1'].includes(text.toLowerCase()) ? 1 : ['false', '0'].includes(text.toLowerCase()) ? 0 : undefined;
   return /^-?\d{1,15}$/.test(text) ? Number(text) : undefined;
 }
 
 /** Neutron's page links: `<collection>_links` with rel next and previous, only where a limit was asked. */
-export function pageLinks(url: string, address: string, collection: string, listed: Listed, query: ListQuery): Readonly<Record<string, unknown>> {
+export function pageLinks(
+  url: string,
+  address: string,
+  collection: string,
+  listed: Listed,
+  query: ListQuery,
+): Readonly<Record<string, unknown>> {
   if (query.limit === undefined) return {};
   const link = (rel: string, marker: string, reverse: boolean) => {
     const target = new URL(url, address);

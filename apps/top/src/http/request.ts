@@ -29,9 +29,13 @@ export const Asker = createParamDecorator((_: unknown, context: ExecutionContext
   return caller;
 });
 
-export const RequestId = createParamDecorator((_: unknown, context: ExecutionContext): string => context.switchToHttp().getRequest<FastifyRequest>().weir.requestId);
+export const RequestId = createParamDecorator(
+  (_: unknown, context: ExecutionContext): string => context.switchToHttp().getRequest<FastifyRequest>().weir.requestId,
+);
 
-export const Address = createParamDecorator((_: unknown, context: ExecutionContext): string => context.switchToHttp().getRequest<FastifyRequest>().weir.address);
+export const Address = createParamDecorator(
+  (_: unknown, context: ExecutionContext): string => context.switchToHttp().getRequest<FastifyRequest>().weir.address,
+);
 
 /** Who asked, for the envelope of the events that follow. */
 export const From = createParamDecorator((_: unknown, context: ExecutionContext): Asking => {

@@ -44,13 +44,17 @@ export function fastifyAdapter(random: Random, raw: RawHandler): FastifyAdapter 
 export function registerJsonParser(adapter: FastifyAdapter): void {
   const fastify = adapter.getInstance();
   fastify.removeContentTypeParser('application/json');
-  fastify.addContentTypeParser('application/json', { parseAs: 'string', bodyLimit: MAX_BODY_BYTES }, (_request, body, done) => {
-    try {
-      done(null, body.length === 0 ? undefined : parseJson(body.toString()));
-    } catch (error) {
-      done(error as Error);
-    }
-  });
+  fastify.addContentTypeParser(
+    'application/json',
+    { parseAs: 'string', bodyLimit: MAX_BODY_BYTES },
+    (_request, body, done) => {
+      try {
+        done(null, body.length === 0 ? undefined : parseJson(body.toString()));
+      } catch (error) {
+        done(error as Error);
+      }
+    },
+  );
 }
 
 export function parseJson(text: string): unknown {

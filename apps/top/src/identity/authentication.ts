@@ -87,11 +87,18 @@ export class Authentication {
     if (!password) throw invalid("The method 'password' needs identity.password.user.");
     const { id, name, domain, password: text } = password.user;
     const inDomain = id !== undefined || isDefault(domain);
-    const user = !inDomain ? undefined : id === undefined ? this.identities.userNamed(name ?? '') : this.identities.user(id);
+    const user = !inDomain
+      ? undefined
+      : id === undefined
+        ? this.identities.userNamed(name ?? '')
+        : this.identities.user(id);
     return (await this.identities.passwordFits(user, text)) ? user : undefined;
   }
 
-  private scope(user: User, scope: AuthRequest['auth']['scope']): { readonly project: Project | undefined; readonly system: boolean } {
+  private scope(
+    user: User,
+    scope: AuthRequest['auth']['scope'],
+  ): { readonly project: Project | undefined; readonly system: boolean } {
     if (scope === undefined || scope === 'unscoped') return { project: undefined, system: false };
     if ('system' in scope) {
       if (this.identities.roles(user.id, undefined).length === 0) throw new Unauthorized();
@@ -99,7 +106,12 @@ export class Authentication {
     }
     if ('domain' in scope) throw new Unauthorized();
     const { id, name, domain } = scope.project;
-    const project = id === undefined ? (isDefault(domain) ? this.identities.projectNamed(name ?? '') : undefined) : this.identities.project(id);
+    const project =
+      id === undefined
+        ? isDefault(domain)
+          ? this.identities.projectNamed(name ?? '')
+          : undefined
+        : this.identities.project(id);
     if (!project || this.identities.roles(user.id, project.id).length === 0) throw new Unauthorized();
     return { project, system: false };
   }
@@ -125,6 +137,8 @@ export class Authentication {
   }
 }
 
-function isDefault(domain: { readonly id?: string | undefined; readonly name?: string | undefined } | undefined): boolean {
+function isDefault(
+  domain: { readonly id?: string | undefined; readonly name?: string | undefined } | undefined,
+): boolean {
   return domain?.id === DEFAULT_DOMAIN.id || domain?.name === DEFAULT_DOMAIN.name;
 }

@@ -38,7 +38,11 @@ export class IdentityStore {
    * Opens `file`; at the first start it makes the bootstrap admin and the demo project with random passwords,
    * and tells them by `firstPasswords`, once.
    */
-  static async open(file: string, random: Random, firstPasswords: (passwords: { admin: string; demo: string }) => void): Promise<IdentityStore> {
+  static async open(
+    file: string,
+    random: Random,
+    firstPasswords: (passwords: { admin: string; demo: string }) => void,
+  ): Promise<IdentityStore> {
     const decoy = await hash(secret(random), HASHING);
     if (existsSync(file)) return new IdentityStore(identity.parse(JSON.parse(readFileSync(file, 'utf8'))), decoy);
     const passwords = { admin: secret(random), demo: secret(random) };
@@ -47,7 +51,11 @@ export class IdentityStore {
       demo: { id: random.uuid(), name: 'demo', passwordHash: await hash(passwords.demo, HASHING) },
     };
     const projects = { admin: { id: random.uuid(), name: 'admin' }, demo: { id: random.uuid(), name: 'demo' } };
-    const roles = { admin: { id: random.uuid(), name: 'admin' as const }, member: { id: random.uuid(), name: 'member' as const }, reader: { id: random.uuid(), name: 'reader' as const } };
+    const roles = {
+      admin: { id: random.uuid(), name: 'admin' as const },
+      member: { id: random.uuid(), name: 'member' as const },
+      reader: { id: random.uuid(), name: 'reader' as const },
+    };
     const made: Identity = {
       users: Object.values(users),
       projects: Object.values(projects),

@@ -3,7 +3,15 @@ import { ApiTags } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
 import { notFound } from '@weir/kernel';
 import { one, parseBody, type RawQuery } from '@weir/openstack-api';
-import { authSchema, catalogView, DEFAULT_DOMAIN, projectView, tokenView, userView, versionView } from '@weir/openstack-api/identity';
+import {
+  authSchema,
+  catalogView,
+  DEFAULT_DOMAIN,
+  projectView,
+  tokenView,
+  userView,
+  versionView,
+} from '@weir/openstack-api/identity';
 import { Address, Asker, Public } from '../http/request';
 import { Authentication, type Caller, isAdmin } from './authentication';
 import { IdentityStore } from './identity-store';
@@ -40,7 +48,11 @@ export class IdentityController {
   }
 
   @Get('v3/auth/tokens')
-  show(@Headers('x-subject-token') subject: string | undefined, @Address() address: string, @Res({ passthrough: true }) reply: FastifyReply) {
+  show(
+    @Headers('x-subject-token') subject: string | undefined,
+    @Address() address: string,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ) {
     const facts = subject === undefined ? undefined : this.authentication.validate(subject);
     if (!facts || subject === undefined) throw notFound('This is not a recognized token.');
     void reply.header('x-subject-token', subject);
@@ -54,7 +66,10 @@ export class IdentityController {
 
   @Get('v3/auth/projects')
   ownProjects(@Asker() caller: Caller, @Address() address: string) {
-    return { projects: this.identities.projectsOf(caller.userId).map((project) => projectView(project, address)), links: links(address, 'auth/projects') };
+    return {
+      projects: this.identities.projectsOf(caller.userId).map((project) => projectView(project, address)),
+      links: links(address, 'auth/projects'),
+    };
   }
 
   @Get('v3/projects')
@@ -74,7 +89,9 @@ export class IdentityController {
   @Get('v3/users')
   users(@Asker() caller: Caller, @Query() query: RawQuery, @Address() address: string) {
     const name = one(query['name']);
-    const visible = this.identities.users.filter((user) => (isAdmin(caller) || user.id === caller.userId) && (name === undefined || user.name === name));
+    const visible = this.identities.users.filter(
+      (user) => (isAdmin(caller) || user.id === caller.userId) && (name === undefined || user.name === name),
+    );
     return { users: visible.map((user) => userView(user, address)), links: links(address, 'users') };
   }
 

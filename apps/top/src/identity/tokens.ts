@@ -43,7 +43,12 @@ export class Tokens {
     const salt = Buffer.from(this.random.bytes(SALT_BYTES));
     const head = `${PREFIX}.${key.id}`;
     const cipher = createCipheriv('aes-256-gcm', ...derived(key, salt)).setAAD(Buffer.from(head));
-    const sealed = Buffer.concat([salt, cipher.update(JSON.stringify(token), 'utf8'), cipher.final(), cipher.getAuthTag()]);
+    const sealed = Buffer.concat([
+      salt,
+      cipher.update(JSON.stringify(token), 'utf8'),
+      cipher.final(),
+      cipher.getAuthTag(),
+    ]);
     return `${head}.${sealed.toString('base64url')}`;
   }
 
@@ -51,7 +56,8 @@ export class Tokens {
   open(text: string): TokenPayload | undefined {
     const [prefix, keyId, body, ...rest] = text.split('.');
     const key = this.keys.find((candidate) => candidate.id === keyId);
-    if (prefix !== PREFIX || !key || body === undefined || rest.length > 0 || !/^[A-Za-z0-9_-]{40,1400}$/.test(body)) return undefined;
+    if (prefix !== PREFIX || !key || body === undefined || rest.length > 0 || !/^[A-Za-z0-9_-]{40,1400}$/.test(body))
+      return undefined;
     const sealed = Buffer.from(body, 'base64url');
     // Base64 ignores stray bits at its end: two texts for one token would defeat revocation by text.
     if (sealed.toString('base64url') !== body || sealed.length <= SALT_BYTES + TAG_BYTES) return undefined;
@@ -61,7 +67,9 @@ export class Tokens {
       .setAuthTag(sealed.subarray(-TAG_BYTES));
     let opened: TokenPayload;
     try {
-      const text = Buffer.concat([decipher.update(sealed.subarray(SALT_BYTES, -TAG_BYTES)), decipher.final()]).toString('utf8');
+      const text = Buffer.concat([decipher.update(sealed.subarray(SALT_BYTES, -TAG_BYTES)), decipher.final()]).toString(
+        'utf8',
+      );
       opened = payload.parse(JSON.parse(text));
     } catch {
       return undefined;

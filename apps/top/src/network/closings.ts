@@ -3,7 +3,11 @@ import type { EventStore, RowReader } from '@weir/event-store';
 import type { NetworkId, SubnetId } from '@weir/kernel';
 
 /** A process that died between closing a network or subnet and deleting it left it closed: every start opens what it finds so. */
-export async function endClosings(store: EventStore, rows: RowReader, run: (command: () => Transaction<void>) => Promise<unknown>): Promise<void> {
+export async function endClosings(
+  store: EventStore,
+  rows: RowReader,
+  run: (command: () => Transaction<void>) => Promise<unknown>,
+): Promise<void> {
   for (const row of rows.live('rm_networks', { closing: 1 })) {
     const networkId = row['id'] as NetworkId;
     const closing = await closings(store, networkId, 'NetworkClosing');
@@ -19,5 +23,6 @@ export async function endClosings(store: EventStore, rows: RowReader, run: (comm
 /** How often it was closed: the number that the last closing has. */
 async function closings(store: EventStore, network: NetworkId, type: string, subnet?: SubnetId): Promise<number> {
   const events = await store.readStream(`network-${network}`);
-  return events.filter((event) => event.type === type && (subnet === undefined || event.data['subnetId'] === subnet)).length;
+  return events.filter((event) => event.type === type && (subnet === undefined || event.data['subnetId'] === subnet))
+    .length;
 }

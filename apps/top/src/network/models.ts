@@ -55,7 +55,9 @@ export class NetworkModels {
   }
 
   router(row: Row): RouterModel {
-    const networks = this.rows.live('rm_router_interfaces', { router_id: row['id'] as string }).map((port) => port['network_id'] as string);
+    const networks = this.rows
+      .live('rm_router_interfaces', { router_id: row['id'] as string })
+      .map((port) => port['network_id'] as string);
     return {
       ...common(row),
       admin_state_up: flag(row['admin_state_up']),
@@ -91,6 +93,10 @@ export class NetworkModels {
   }
 
   private zones(sites: readonly string[]): readonly string[] {
-    return sites.flatMap((site) => this.rows.live('rm_zones', { site_id: site }).map((zone) => zone['availability_zone'] as string)).sort();
+    return sites
+      .flatMap((site) =>
+        this.rows.live('rm_zones', { site_id: site }).map((zone) => zone['availability_zone'] as string),
+      )
+      .sort();
   }
 }

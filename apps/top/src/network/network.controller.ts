@@ -19,7 +19,13 @@ export class NetworkController {
 
   @Get('v2.0')
   resources() {
-    return { resources: ['networks', 'subnets', 'routers', 'ports'].map((name) => ({ name: name.slice(0, -1), collection: name, links: [] })) };
+    return {
+      resources: ['networks', 'subnets', 'routers', 'ports'].map((name) => ({
+        name: name.slice(0, -1),
+        collection: name,
+        links: [],
+      })),
+    };
   }
 
   @Get('v2.0/extensions')
@@ -36,7 +42,13 @@ export class NetworkController {
 
   @Get('v2.0/availability_zones')
   async zones(@From() _asking: Asking) {
-    const zones = await this.gateway.read((rows) => rows.live('rm_zones').map((zone) => zone['availability_zone'] as string));
-    return { availability_zones: zones.flatMap((name) => ['network', 'router'].map((resource) => ({ name, resource, state: 'available' }))) };
+    const zones = await this.gateway.read((rows) =>
+      rows.live('rm_zones').map((zone) => zone['availability_zone'] as string),
+    );
+    return {
+      availability_zones: zones.flatMap((name) =>
+        ['network', 'router'].map((resource) => ({ name, resource, state: 'available' })),
+      ),
+    };
   }
 }

@@ -1,10 +1,23 @@
 import { Body, Controller, Delete, Get, HttpCode, Param, Post, Put, Query, Req } from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
 import type { FastifyRequest } from 'fastify';
-import { closeNetwork, createNetwork, deleteNetwork, type NetworkFields, reopenNetwork, updateNetwork } from '@weir/domain';
+import {
+  closeNetwork,
+  createNetwork,
+  deleteNetwork,
+  type NetworkFields,
+  reopenNetwork,
+  updateNetwork,
+} from '@weir/domain';
 import { forbidden, type NetworkId, type PortId } from '@weir/kernel';
 import { parseBody, parseListQuery, type RawQuery, select, many } from '@weir/openstack-api';
-import { NETWORK_FILTERS, networkCreate, networkUpdate, type NetworkUpdate, networkView } from '@weir/openstack-api/network';
+import {
+  NETWORK_FILTERS,
+  networkCreate,
+  networkUpdate,
+  type NetworkUpdate,
+  networkView,
+} from '@weir/openstack-api/network';
 import { list, type Listing, pageLinks } from '../http/listing';
 import { type Asking, From } from '../http/request';
 import { isAdmin } from '../identity/authentication';
@@ -43,14 +56,20 @@ export class NetworksController {
   @Get()
   async list(@From() { caller, address }: Asking, @Query() raw: RawQuery, @Req() { url }: FastifyRequest) {
     const query = parseListQuery(raw, NETWORK_FILTERS);
-    const listing: Listing = { table: 'rm_networks', columns: COLUMNS, render: (row) => networkView(this.models.network(row), isAdmin(caller)) };
+    const listing: Listing = {
+      table: 'rm_networks',
+      columns: COLUMNS,
+      render: (row) => networkView(this.models.network(row), isAdmin(caller)),
+    };
     const listed = await this.gateway.read((rows) => list(rows, listing, query, caller));
     return { networks: listed.items, ...pageLinks(url, address, 'networks', listed, query) };
   }
 
   @Get(':id')
   async show(@From() { caller }: Asking, @Param('id') id: string, @Query('fields') fields?: string | string[]) {
-    const network = await this.gateway.read((rows) => networkView(this.models.network(visible.network(rows, id, caller)), isAdmin(caller)));
+    const network = await this.gateway.read((rows) =>
+      networkView(this.models.network(visible.network(rows, id, caller)), isAdmin(caller)),
+    );
     return { network: select(network, many(fields)) };
   }
 
@@ -63,7 +82,8 @@ export class NetworksController {
     const projectId = projectFor(caller, body);
     const type = body['provider:network_type'] ?? 'vxlan';
     const key = body['provider:segmentation_id'];
-    if (!isAdmin(caller) && (body['provider:network_type'] !== undefined || key !== undefined)) throw forbidden("Only an admin may choose a network's segment.");
+    if (!isAdmin(caller) && (body['provider:network_type'] !== undefined || key !== undefined))
+      throw forbidden("Only an admin may choose a network's segment.");
     const networkId = this.identifiers.next<'network'>();
     const largest = this.underlay.networkMtu();
     await this.gateway.run(origin, () =>
@@ -100,7 +120,9 @@ export class NetworksController {
     const networkId = await this.networkId(asking, id);
     const { closing } = await this.gateway.run(asking.origin, () => closeNetwork({ networkId }));
     const portsLeft = await this.gateway.read((rows) =>
-      rows.live('rm_ports', { network_id: networkId }).flatMap((port) => (port['device_owner'] === 'network:dhcp' ? [] : [port['id'] as PortId])),
+      rows
+        .live('rm_ports', { network_id: networkId })
+        .flatMap((port) => (port['device_owner'] === 'network:dhcp' ? [] : [port['id'] as PortId])),
     );
     try {
       await this.gateway.run(asking.origin, () => deleteNetwork({ networkId, closing, portsLeft }));

@@ -1,4 +1,15 @@
-import { type AddressChoice, type AllocationPool, candidateMac, candidateSegment, IpAddressGenerationFailure, type MacChoice, NoNetworkAvailable, pickAddress, type Segment, type SegmentType } from '@weir/domain';
+import {
+  type AddressChoice,
+  type AllocationPool,
+  candidateMac,
+  candidateSegment,
+  IpAddressGenerationFailure,
+  type MacChoice,
+  NoNetworkAvailable,
+  pickAddress,
+  type Segment,
+  type SegmentType,
+} from '@weir/domain';
 import type { RowReader } from '@weir/event-store';
 import { type Ip, ipv4ToNumber, type Mac, type NetworkId, type Random, type SubnetId } from '@weir/kernel';
 
@@ -47,7 +58,11 @@ export class Picks {
 
   segment(type: SegmentType, key: number | undefined): Segment & { readonly picked: boolean } {
     if (key !== undefined) return { type, key, picked: false };
-    const segment = candidateSegment(type, (candidate) => this.rows.get('rm_segments', { segment_type: type, segment_key: candidate }) !== undefined, this.random);
+    const segment = candidateSegment(
+      type,
+      (candidate) => this.rows.get('rm_segments', { segment_type: type, segment_key: candidate }) !== undefined,
+      this.random,
+    );
     if (!segment) throw new NoNetworkAvailable();
     return { ...segment, picked: true };
   }

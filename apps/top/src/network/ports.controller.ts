@@ -45,11 +45,21 @@ export class PortsController {
     const { fixed_ips: fixedIps, ...others } = raw;
     const query = parseListQuery(others, PORT_FILTERS);
     const wanted = many(fixedIps).map(parseFixedIpFilter);
-    const listing: Listing = { table: 'rm_ports', columns: COLUMNS, render: (row) => portView(this.models.port(row), isAdmin(caller)) };
+    const listing: Listing = {
+      table: 'rm_ports',
+      columns: COLUMNS,
+      render: (row) => portView(this.models.port(row), isAdmin(caller)),
+    };
     const listed = await this.gateway.read((rows) => {
       // The addresses' own table finds the ports; only those are rendered.
-      const ids = wanted.length === 0 ? undefined : wanted.flatMap((filter) => rows.live('rm_addresses', filter).map((row) => row['port_id'] as string));
-      const filters = { ...query.filters, ...(ids ? { id: (query.filters['id'] ?? ids).filter((id) => ids.includes(id)) } : {}) };
+      const ids =
+        wanted.length === 0
+          ? undefined
+          : wanted.flatMap((filter) => rows.live('rm_addresses', filter).map((row) => row['port_id'] as string));
+      const filters = {
+        ...query.filters,
+        ...(ids ? { id: (query.filters['id'] ?? ids).filter((id) => ids.includes(id)) } : {}),
+      };
       return list(rows, listing, { ...query, filters }, caller);
     });
     return { ports: listed.items, ...pageLinks(url, address, 'ports', listed, query) };
@@ -57,7 +67,9 @@ export class PortsController {
 
   @Get(':id')
   async show(@From() { caller }: Asking, @Param('id') id: string, @Query('fields') fields?: string | string[]) {
-    const port = await this.gateway.read((rows) => portView(this.models.port(visible.port(rows, id, caller)), isAdmin(caller)));
+    const port = await this.gateway.read((rows) =>
+      portView(this.models.port(visible.port(rows, id, caller)), isAdmin(caller)),
+    );
     return { port: select(port, many(fields)) };
   }
 
@@ -122,7 +134,8 @@ export class PortsController {
     if (asked === undefined) return this.picks.address(networkId);
     return asked.map(({ subnet_id: subnet, ip_address: ip }): AddressChoice => {
       if (ip !== undefined) return { subnetId: subnet as SubnetId | undefined, ip, picked: false };
-      if (subnet === undefined) throw invalid("Invalid input for fixed_ips. An entry needs 'subnet_id', 'ip_address' or both.");
+      if (subnet === undefined)
+        throw invalid("Invalid input for fixed_ips. An entry needs 'subnet_id', 'ip_address' or both.");
       return this.picks.addressIn(networkId, subnet as SubnetId);
     });
   }

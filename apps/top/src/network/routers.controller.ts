@@ -4,7 +4,14 @@ import type { FastifyRequest } from 'fastify';
 import { addRouterInterface, createRouter, deleteRouter, removeRouterInterface, updateRouter } from '@weir/domain';
 import type { PortId, RouterId, SubnetId } from '@weir/kernel';
 import { many, parseBody, parseListQuery, type RawQuery, select } from '@weir/openstack-api';
-import { ROUTER_FILTERS, routerCreate, routerInterface, routerInterfaceView, routerUpdate, routerView } from '@weir/openstack-api/network';
+import {
+  ROUTER_FILTERS,
+  routerCreate,
+  routerInterface,
+  routerInterfaceView,
+  routerUpdate,
+  routerView,
+} from '@weir/openstack-api/network';
 import { list, type Listing, pageLinks } from '../http/listing';
 import { type Asking, From } from '../http/request';
 import { Gateway } from '../orchestration/gateway';
@@ -37,7 +44,11 @@ export class RoutersController {
   @Get()
   async list(@From() { caller, address }: Asking, @Query() raw: RawQuery, @Req() { url }: FastifyRequest) {
     const query = parseListQuery(raw, ROUTER_FILTERS);
-    const listing: Listing = { table: 'rm_routers', columns: COLUMNS, render: (row) => routerView(this.models.router(row)) };
+    const listing: Listing = {
+      table: 'rm_routers',
+      columns: COLUMNS,
+      render: (row) => routerView(this.models.router(row)),
+    };
     const listed = await this.gateway.read((rows) => list(rows, listing, query, caller));
     return { routers: listed.items, ...pageLinks(url, address, 'routers', listed, query) };
   }
@@ -75,7 +86,12 @@ export class RoutersController {
     const { router: body } = parseBody(routerUpdate, raw);
     refuseReaders(asking.caller);
     const routerId = await this.routerId(asking, id);
-    const changes = { name: body.name, description: body.description, adminStateUp: body.admin_state_up, routes: body.routes };
+    const changes = {
+      name: body.name,
+      description: body.description,
+      adminStateUp: body.admin_state_up,
+      routes: body.routes,
+    };
     await this.gateway.run(asking.origin, () => updateRouter({ routerId, changes }));
     return this.show(asking, id);
   }
@@ -96,9 +112,13 @@ export class RoutersController {
     const newPortId = this.identifiers.next<'port'>();
     const { router, target } = await this.gateway.read((rows) => {
       const router = visible.router(rows, id, caller);
-      if (body.port_id !== undefined) return { router, target: { by: 'port' as const, portId: visible.port(rows, body.port_id, caller).id } };
+      if (body.port_id !== undefined)
+        return { router, target: { by: 'port' as const, portId: visible.port(rows, body.port_id, caller).id } };
       const subnet = visible.subnet(rows, body.subnet_id ?? '', caller);
-      return { router, target: { by: 'subnet' as const, networkId: subnet.network_id, subnetId: subnet.id, newPortId } };
+      return {
+        router,
+        target: { by: 'subnet' as const, networkId: subnet.network_id, subnetId: subnet.id, newPortId },
+      };
     });
     const added = await this.gateway.run(origin, () => addRouterInterface({ routerId: router.id, target }));
     return routerInterfaceView({ id: router.id, project_id: router['project_id'] as string }, added);
@@ -111,7 +131,11 @@ export class RoutersController {
     refuseReaders(caller);
     const router = await this.gateway.read((rows) => visible.router(rows, id, caller));
     const removed = await this.gateway.run(origin, () =>
-      removeRouterInterface({ routerId: router.id, subnetId: body.subnet_id as SubnetId | undefined, portId: body.port_id as PortId | undefined }),
+      removeRouterInterface({
+        routerId: router.id,
+        subnetId: body.subnet_id as SubnetId | undefined,
+        portId: body.port_id as PortId | undefined,
+      }),
     );
     return routerInterfaceView({ id: router.id, project_id: router['project_id'] as string }, removed);
   }

@@ -39,7 +39,11 @@ export class SubnetsController {
   @Get()
   async list(@From() { caller, address }: Asking, @Query() raw: RawQuery, @Req() { url }: FastifyRequest) {
     const query = parseListQuery(raw, SUBNET_FILTERS);
-    const listing: Listing = { table: 'rm_subnets', columns: COLUMNS, render: (row) => subnetView(this.models.subnet(row)) };
+    const listing: Listing = {
+      table: 'rm_subnets',
+      columns: COLUMNS,
+      render: (row) => subnetView(this.models.subnet(row)),
+    };
     const listed = await this.gateway.read((rows) => list(rows, listing, query, caller));
     return { subnets: listed.items, ...pageLinks(url, address, 'subnets', listed, query) };
   }
@@ -58,7 +62,9 @@ export class SubnetsController {
     refuseReaders(caller);
     const networkId = body.network_id as NetworkId;
     // A subnet belongs to its network's project.
-    const projectId = await this.gateway.read((rows) => visible.network(rows, networkId, caller)['project_id'] as ProjectId);
+    const projectId = await this.gateway.read(
+      (rows) => visible.network(rows, networkId, caller)['project_id'] as ProjectId,
+    );
     const subnetId = this.identifiers.next<'subnet'>();
     const dhcpPortId = this.identifiers.next<'port'>();
     await this.gateway.run(origin, () =>
@@ -125,7 +131,10 @@ export class SubnetsController {
     }
   }
 
-  private subnet({ caller }: Asking, id: string): Promise<{ readonly networkId: NetworkId; readonly subnetId: SubnetId }> {
+  private subnet(
+    { caller }: Asking,
+    id: string,
+  ): Promise<{ readonly networkId: NetworkId; readonly subnetId: SubnetId }> {
     return this.gateway.read((rows) => {
       const row = visible.subnet(rows, id, caller);
       if (!rows.get('rm_networks', { id: row.network_id })) throw new NetworkNotFound(row.network_id);

@@ -9,7 +9,13 @@ import { type Asking, From } from '../http/request';
 import { Gateway } from '../orchestration/gateway';
 import { adminsOnly } from '../sites/sites.controller';
 
-const TABLES: Readonly<Record<string, string>> = { server: 'rm_servers', network: 'rm_networks', subnet: 'rm_subnets', router: 'rm_routers', port: 'rm_ports' };
+const TABLES: Readonly<Record<string, string>> = {
+  server: 'rm_servers',
+  network: 'rm_networks',
+  subnet: 'rm_subnets',
+  router: 'rm_routers',
+  port: 'rm_ports',
+};
 const PAGE = 100;
 
 /** The log itself: all of it for admins, a resource's own part for whoever may see the resource. */
@@ -30,10 +36,14 @@ export class EventsController {
       const events = await this.store.readAll(after, parseLimit(one(query['limit'])) ?? PAGE);
       return { events: events.map(eventView), next: events.at(-1)?.position ?? after };
     }
-    if (kind === undefined || id === undefined || many(query['id']).length > 1) throw invalid("Name one resource by 'kind' and 'id', or neither.");
+    if (kind === undefined || id === undefined || many(query['id']).length > 1)
+      throw invalid("Name one resource by 'kind' and 'id', or neither.");
     if (kind === 'site') adminsOnly(caller);
     const table = TABLES[kind];
-    if (table === undefined && kind !== 'site') throw invalid(`'${kind.slice(0, 64)}' has no events of its own; kinds are site, ${Object.keys(TABLES).join(', ')}.`);
+    if (table === undefined && kind !== 'site')
+      throw invalid(
+        `'${kind.slice(0, 64)}' has no events of its own; kinds are site, ${Object.keys(TABLES).join(', ')}.`,
+      );
     const streams = await this.gateway.read((rows) => {
       // What was deleted is visible to admins only: nothing tells any more whose it was.
       if (table !== undefined && !visibleRow(rows, table, id, caller)) adminsOnlyElse404(caller, kind, id);
@@ -51,13 +61,20 @@ function adminsOnlyElse404(caller: Asking['caller'], kind: string, id: string): 
 
 /** A resource's own stream, and those of what it holds. */
 function streamsOf(rows: RowReader, kind: string, id: string): readonly string[] {
-  if (kind === 'subnet') return [`network-${(rows.get('rm_subnets', { id })?.['network_id'] as string | undefined) ?? ''}`];
+  if (kind === 'subnet')
+    return [`network-${(rows.get('rm_subnets', { id })?.['network_id'] as string | undefined) ?? ''}`];
   if (kind !== 'server') return [`${kind}-${id}`];
   const ports = rows.live('rm_server_ports', { server_id: id }).map((port) => port['port_id'] as string);
   const held = ports.flatMap((port) => {
     const row = rows.get('rm_ports', { id: port });
-    const addresses = rows.live('rm_addresses', { port_id: port }).map((address) => `address-${address['subnet_id'] as string}-${address['ip_address'] as string}`);
-    return [`port-${port}`, ...(row ? [`mac-${row['network_id'] as string}-${row['mac_address'] as string}`] : []), ...addresses];
+    const addresses = rows
+      .live('rm_addresses', { port_id: port })
+      .map((address) => `address-${address['subnet_id'] as string}-${address['ip_address'] as string}`);
+    return [
+      `port-${port}`,
+      ...(row ? [`mac-${row['network_id'] as string}-${row['mac_address'] as string}`] : []),
+      ...addresses,
+    ];
   });
   return [`server-${id}`, ...held];
 }

@@ -11,7 +11,13 @@ import { Gateway } from '../orchestration/gateway';
 import { Sites } from '../sites/sites';
 
 /** What a Host answers; output is base64, at most 1 MiB of it in all. */
-const answer = z.object({ exitCode: z.number().int().nullable(), timedOut: z.boolean(), truncated: z.boolean(), stdout: z.string(), stderr: z.string() });
+const answer = z.object({
+  exitCode: z.number().int().nullable(),
+  timedOut: z.boolean(),
+  truncated: z.boolean(),
+  stdout: z.string(),
+  stderr: z.string(),
+});
 
 /** For the answer to come back after the command's own deadline. */
 const MARGIN_MS = 5000;
@@ -31,10 +37,19 @@ export class ExecController {
     const { command, timeout } = parseBody(execBody, raw);
     refuseReaders(caller);
     const server = await this.gateway.read((rows) => visibleServer(rows, id, caller));
-    if (server['status'] !== 'ACTIVE') throw conflict(`The server is ${server['status'] as string}; a command needs an ACTIVE one.`);
+    if (server['status'] !== 'ACTIVE')
+      throw conflict(`The server is ${server['status'] as string}; a command needs an ACTIVE one.`);
     const timeoutMs = timeout * 1000;
     const body = { server: server['id'] as string, command, timeoutMs };
-    const result = answer.parse(await this.sites.query(server['site_id'] as string, 'exec', body, timeoutMs + MARGIN_MS));
-    return { exit_code: result.exitCode, timed_out: result.timedOut, truncated: result.truncated, stdout: result.stdout, stderr: result.stderr };
+    const result = answer.parse(
+      await this.sites.query(server['site_id'] as string, 'exec', body, timeoutMs + MARGIN_MS),
+    );
+    return {
+      exit_code: result.exitCode,
+      timed_out: result.timedOut,
+      truncated: result.truncated,
+      stdout: result.stdout,
+      stderr: result.stderr,
+    };
   }
 }

@@ -1,6 +1,23 @@
 import { Command, CommandHandler, type ICommandHandler } from '@nestjs/cqrs';
-import { type AnyStream, begin, CandidateTaken, type Change, type DomainEvent, type Loaded, type Transaction } from '@weir/domain';
-import { type Append, type EventStore, execute, type Executed, NO_STREAM, type NewEvent, type RecordedEvent, RequestDeadline } from '@weir/event-store';
+import {
+  type AnyStream,
+  begin,
+  CandidateTaken,
+  type Change,
+  type DomainEvent,
+  type Loaded,
+  type Transaction,
+} from '@weir/domain';
+import {
+  type Append,
+  type EventStore,
+  execute,
+  type Executed,
+  NO_STREAM,
+  type NewEvent,
+  type RecordedEvent,
+  RequestDeadline,
+} from '@weir/event-store';
 import { type Clock, type JsonObject, type ProjectId, type Random, type Timers, uuid7 } from '@weir/kernel';
 
 /** Who asked, for the envelope of every event that follows. */
@@ -46,7 +63,13 @@ export class Shell {
     return execute(this.ports, { deadlineMs, lane: intent.lane }, async () => {
       const { writes, checks, result } = await this.decided(intent, deadlineMs);
       if (writes.length === 0) return { result };
-      const append: Append = { writes: writes.map((write) => ({ ...write, events: write.events.map((event) => this.envelope(event, intent.origin)) })), checks };
+      const append: Append = {
+        writes: writes.map((write) => ({
+          ...write,
+          events: write.events.map((event) => this.envelope(event, intent.origin)),
+        })),
+        checks,
+      };
       return { result, append };
     });
   }
@@ -103,7 +126,10 @@ class StateCache {
   async current({ stream, decider }: AnyStream): Promise<Loaded> {
     const cached = this.cache.get(stream) ?? { state: decider.initial, revision: NO_STREAM };
     const newer = await this.store.readStream(stream, cached.revision + 1);
-    const fresh = newer.reduce<Loaded>((sofar, event) => ({ state: decider.evolve(sofar.state, domainEvent(event)), revision: event.revision }), cached);
+    const fresh = newer.reduce<Loaded>(
+      (sofar, event) => ({ state: decider.evolve(sofar.state, domainEvent(event)), revision: event.revision }),
+      cached,
+    );
     this.cache.delete(stream);
     if (fresh.revision !== NO_STREAM) this.cache.set(stream, fresh);
     const [oldest] = this.cache.keys();

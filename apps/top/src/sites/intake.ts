@@ -1,5 +1,15 @@
 import type { Observation } from '@weir/cascade';
-import { activateSite, bindPort, changeCapacity, completePortDeletion, completeServerDeletion, reportServerActive, reportServerFailed, streams, type Transaction } from '@weir/domain';
+import {
+  activateSite,
+  bindPort,
+  changeCapacity,
+  completePortDeletion,
+  completeServerDeletion,
+  reportServerActive,
+  reportServerFailed,
+  streams,
+  type Transaction,
+} from '@weir/domain';
 import type { RowReader } from '@weir/event-store';
 import type { Logger, PortId, ServerId, SiteId } from '@weir/kernel';
 import { type ObservationKind, observationSchemas, type ObservationValue } from '@weir/topology';
@@ -32,7 +42,9 @@ export class SiteIntake {
     const valid = observations.filter((observation) => this.isValid(site, observation));
     this.observed.record(site, valid);
     const origin: Origin = { requestId: `site-${site}`, actor: site, projectId: undefined };
-    await Promise.all(valid.flatMap((observation) => this.intended(site, observation)).map((intended) => this.run(origin, intended)));
+    await Promise.all(
+      valid.flatMap((observation) => this.intended(site, observation)).map((intended) => this.run(origin, intended)),
+    );
     await this.activate(site, origin);
   }
 
@@ -41,7 +53,11 @@ export class SiteIntake {
     const seen = this.observed.get(site, 'server', server);
     if (!seen) return;
     const origin: Origin = { requestId: `site-${site}`, actor: site, projectId: undefined };
-    await Promise.all(this.ofServer(site, server, seen.value as ObservationValue<'server'>).map((intended) => this.run(origin, intended)));
+    await Promise.all(
+      this.ofServer(site, server, seen.value as ObservationValue<'server'>).map((intended) =>
+        this.run(origin, intended),
+      ),
+    );
   }
 
   private isValid(site: SiteId, { kind, id, value }: Observation): boolean {
@@ -50,7 +66,13 @@ export class SiteIntake {
       return false;
     }
     const result = observationSchemas[kind].safeParse(value);
-    if (!result.success) this.logger.warn('A site reports a malformed observation', { site, kind, id, issues: result.error.issues.length });
+    if (!result.success)
+      this.logger.warn('A site reports a malformed observation', {
+        site,
+        kind,
+        id,
+        issues: result.error.issues.length,
+      });
     return result.success;
   }
 
@@ -69,13 +91,25 @@ export class SiteIntake {
     }
   }
 
-  private ofBinding(site: SiteId, portId: PortId, { host, endpoint }: ObservationValue<'binding'>): readonly Intended[] {
+  private ofBinding(
+    site: SiteId,
+    portId: PortId,
+    { host, endpoint }: ObservationValue<'binding'>,
+  ): readonly Intended[] {
     const row = this.rows.get('rm_ports', { id: portId });
-    if (!row || (row['binding_site_id'] === site && row['binding_host'] === host && row['binding_endpoint'] === endpoint)) return [];
+    if (
+      !row ||
+      (row['binding_site_id'] === site && row['binding_host'] === host && row['binding_endpoint'] === endpoint)
+    )
+      return [];
     return [{ command: () => bindPort({ portId, siteId: site, host, endpoint }) }];
   }
 
-  private ofServer(site: SiteId, serverId: ServerId, { status, host, fault }: ObservationValue<'server'>): readonly Intended[] {
+  private ofServer(
+    site: SiteId,
+    serverId: ServerId,
+    { status, host, fault }: ObservationValue<'server'>,
+  ): readonly Intended[] {
     const row = this.rows.get('rm_servers', { id: serverId });
     if (row?.['site_id'] !== site) {
       if (status === 'gone') this.observed.drop(site, 'server', serverId);
@@ -104,13 +138,23 @@ export class SiteIntake {
 
   private ofCapacity(siteId: SiteId, zone: string, totals: ObservationValue<'capacity'>): readonly Intended[] {
     const row = this.rows.get('rm_zones', { site_id: siteId, zone });
-    if (!row || (row['total_vcpus'] === totals.vcpus && row['total_ram_mb'] === totals.ramMb && row['total_disk_gb'] === totals.diskGb)) return [];
+    if (
+      !row ||
+      (row['total_vcpus'] === totals.vcpus &&
+        row['total_ram_mb'] === totals.ramMb &&
+        row['total_disk_gb'] === totals.diskGb)
+    )
+      return [];
     return [{ command: () => changeCapacity({ siteId, zone, totals }), lane: streams.capacity(siteId, zone) }];
   }
 
   /** A site is active once it has told what it has. */
   private async activate(siteId: SiteId, origin: Origin): Promise<void> {
-    if (this.rows.get('rm_sites', { id: siteId })?.['lifecycle'] !== 'joining' || this.observed.all(siteId, 'capacity').size === 0) return;
+    if (
+      this.rows.get('rm_sites', { id: siteId })?.['lifecycle'] !== 'joining' ||
+      this.observed.all(siteId, 'capacity').size === 0
+    )
+      return;
     await this.run(origin, { command: () => activateSite({ siteId }) });
   }
 }

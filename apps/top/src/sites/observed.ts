@@ -64,13 +64,19 @@ export class SqliteObserved implements Observed {
     this.database = new Database(file);
     this.database.pragma('journal_mode = WAL');
     this.database.pragma('synchronous = NORMAL');
-    this.database.exec('CREATE TABLE IF NOT EXISTS observed (site TEXT, kind TEXT, id TEXT, position INTEGER, value TEXT, at TEXT, PRIMARY KEY (site, kind, id)) WITHOUT ROWID');
-    for (const row of this.database.prepare('SELECT * FROM observed').all() as (Omit<Report, 'value'> & { site: string; value: string })[]) {
+    this.database.exec(
+      'CREATE TABLE IF NOT EXISTS observed (site TEXT, kind TEXT, id TEXT, position INTEGER, value TEXT, at TEXT, PRIMARY KEY (site, kind, id)) WITHOUT ROWID',
+    );
+    for (const row of this.database.prepare('SELECT * FROM observed').all() as (Omit<Report, 'value'> & {
+      site: string;
+      value: string;
+    })[]) {
       this.memory.record(row.site, [{ ...row, value: JSON.parse(row.value) as unknown }]);
     }
     const put = this.database.prepare('INSERT OR REPLACE INTO observed VALUES (?, ?, ?, ?, ?, ?)');
     this.save = this.database.transaction((site: string, reports: readonly Report[]) => {
-      for (const { kind, id, position, value, at } of reports) put.run(site, kind, id, position, JSON.stringify(value), at);
+      for (const { kind, id, position, value, at } of reports)
+        put.run(site, kind, id, position, JSON.stringify(value), at);
     });
   }
 

@@ -27,7 +27,10 @@ export class SitePublication {
   async start(): Promise<void> {
     const published = this.facts.head().position;
     const head = await this.store.head();
-    if (published > head) throw new Error(`The sites were told up to position ${published}, and the log ends at ${head}: it was restored from an older copy.`);
+    if (published > head)
+      throw new Error(
+        `The sites were told up to position ${published}, and the log ends at ${head}: it was restored from an older copy.`,
+      );
     let after = 0;
     for (;;) {
       const events = await this.store.readAll(after, REPLAY_BATCH);

@@ -57,7 +57,14 @@ export class Sites {
   /** The site's read model: what the Top wants there, position by position. */
   factsOf(id: string): readonly unknown[] {
     const { id: siteId } = this.row(id);
-    return this.facts.live(siteId as string).map((line) => ({ kind: line.kind, id: line.id, position: line.position, body: 'body' in line ? line.body : undefined }));
+    return this.facts
+      .live(siteId as string)
+      .map((line) => ({
+        kind: line.kind,
+        id: line.id,
+        position: line.position,
+        body: 'body' in line ? line.body : undefined,
+      }));
   }
 
   /** Asks a site something that changes nothing. */
@@ -90,23 +97,37 @@ export class Sites {
       stored: joined ? status.cursor.position : null,
       settled: joined ? status.settled : null,
       published: this.facts.head().position,
-      capacity: this.rows.live('rm_zones', { site_id: id }).map((zone) => ({ zone: zone['zone'] as string, total: resources(zone, 'total'), taken: resources(zone, 'taken') })),
+      capacity: this.rows
+        .live('rm_zones', { site_id: id })
+        .map((zone) => ({
+          zone: zone['zone'] as string,
+          total: resources(zone, 'total'),
+          taken: resources(zone, 'taken'),
+        })),
       created_at: row['created_at'] as string,
     };
   }
 }
 
 function resources(zone: Row, which: 'total' | 'taken') {
-  return { vcpus: zone[`${which}_vcpus`] as number, ramMb: zone[`${which}_ram_mb`] as number, diskGb: zone[`${which}_disk_gb`] as number };
+  return {
+    vcpus: zone[`${which}_vcpus`] as number,
+    ramMb: zone[`${which}_ram_mb`] as number,
+    diskGb: zone[`${which}_disk_gb`] as number,
+  };
 }
 
 /** What the publisher tells of sites, carried into the log. */
 export function siteEvents(intake: SiteIntake, run: Run, logger: Logger) {
   return {
-    reported: (site: string, report: { readonly observations: readonly Observation[] }) => intake.take(site as SiteId, report.observations),
+    reported: (site: string, report: { readonly observations: readonly Observation[] }) =>
+      intake.take(site as SiteId, report.observations),
     reachability: (site: string, state: 'reachable' | 'unreachable', since: number) => {
       const siteId = site as SiteId;
-      const command = state === 'unreachable' ? () => markSiteUnreachable({ siteId, since: new Date(since).toISOString() }) : () => markSiteReachable({ siteId });
+      const command =
+        state === 'unreachable'
+          ? () => markSiteUnreachable({ siteId, since: new Date(since).toISOString() })
+          : () => markSiteReachable({ siteId });
       run({ requestId: `site-${site}`, actor: site, projectId: undefined }, { command }).catch((error: unknown) => {
         logger.error("A site's reachability could not be recorded", { site, state, error: String(error) });
       });

@@ -20,8 +20,15 @@ const STATUS: Readonly<Record<Reason, number>> = {
 };
 
 /** Neutron answers these with another status than their reason's (measured: an overlapping subnet is 400 InvalidInput). */
-const NETWORK_STATUS: Readonly<Record<string, number>> = { SubnetOverlap: 400, OverlappingSubnets: 400, OverQuota: 409 };
-const NETWORK_TYPE: Readonly<Record<string, string>> = { SubnetOverlap: 'InvalidInput', OverlappingSubnets: 'BadRequest' };
+const NETWORK_STATUS: Readonly<Record<string, number>> = {
+  SubnetOverlap: 400,
+  OverlappingSubnets: 400,
+  OverQuota: 409,
+};
+const NETWORK_TYPE: Readonly<Record<string, string>> = {
+  SubnetOverlap: 'InvalidInput',
+  OverlappingSubnets: 'BadRequest',
+};
 
 const COMPUTE_NAME: Readonly<Record<number, string>> = {
   400: 'badRequest',
@@ -62,7 +69,12 @@ export function dialectOf(path: string): Dialect {
 export function toHttp(error: unknown, dialect: Dialect): HttpAnswer {
   if (!(error instanceof WeirError)) return httpError(500, dialect, 'InternalError', UNEXPECTED);
   const status = error.name === 'StoreFull' ? 507 : STATUS[error.reason];
-  return httpError(dialect === 'network' ? (NETWORK_STATUS[error.name] ?? status) : status, dialect, error.name, error.message);
+  return httpError(
+    dialect === 'network' ? (NETWORK_STATUS[error.name] ?? status) : status,
+    dialect,
+    error.name,
+    error.message,
+  );
 }
 
 /** The same from a status, for errors that the HTTP server itself found. */
@@ -72,7 +84,10 @@ export function httpError(status: number, dialect: Dialect, type: string, messag
     case 'network':
       // Neutron's 401 comes from the Keystone middleware, in Keystone's form.
       if (status === 401) return httpError(status, 'identity', type, message);
-      return { status, body: { NeutronError: { type: NETWORK_TYPE[type] ?? neutronType(type, status), message, detail: '' } } };
+      return {
+        status,
+        body: { NeutronError: { type: NETWORK_TYPE[type] ?? neutronType(type, status), message, detail: '' } },
+      };
     case 'compute':
       if (status === 401) return httpError(status, 'identity', type, message);
       return { status, body: { [COMPUTE_NAME[status] ?? 'computeFault']: { code: status, message } } };

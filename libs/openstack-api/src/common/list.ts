@@ -24,7 +24,8 @@ export function parseListQuery(query: RawQuery, filterable: readonly string[]): 
     if (filterable.includes(key)) filters[key] = many(value);
     else unknown.push(key.slice(0, 64));
   }
-  if (unknown.length > 0) throw invalid(`[${unknown.map((key) => `'${key}'`).join(', ')}] is invalid attribute for filtering`);
+  if (unknown.length > 0)
+    throw invalid(`[${unknown.map((key) => `'${key}'`).join(', ')}] is invalid attribute for filtering`);
   const keys = many(query['sort_key']);
   const directions = many(query['sort_dir']);
   return {
@@ -77,7 +78,9 @@ export interface Page<T> {
 
 /** Filters, sorts and cuts rendered resources; values compare as their text, booleans case-insensitively. A marker that is not there is `invalid`. */
 export function page<T extends Listed & { readonly id: string }>(all: readonly T[], query: ListQuery): Page<T> {
-  const matching = all.filter((item) => Object.entries(query.filters).every(([key, values]) => values.some((value) => matches(item[key], value))));
+  const matching = all.filter((item) =>
+    Object.entries(query.filters).every(([key, values]) => values.some((value) => matches(item[key], value))),
+  );
   const sorted = [...matching].sort((left, right) => compareBy(left, right, query));
   const ordered = query.pageReverse ? sorted.reverse() : sorted;
   let start = 0;
@@ -106,7 +109,11 @@ function plain(value: unknown): string {
   return typeof value === 'string' || typeof value === 'number' ? String(value) : JSON.stringify(value);
 }
 
-function compareBy(left: Listed & { readonly id: string }, right: Listed & { readonly id: string }, query: ListQuery): number {
+function compareBy(
+  left: Listed & { readonly id: string },
+  right: Listed & { readonly id: string },
+  query: ListQuery,
+): number {
   for (const { key, direction } of query.sort) {
     const order = compare(left[key], right[key]);
     if (order !== 0) return direction === 'asc' ? order : -order;

@@ -10,7 +10,8 @@ export function parseBody<T extends z.ZodType>(schema: T, body: unknown): z.outp
 
 function describeIssue(issue: z.core.$ZodIssue): string {
   const field = issue.path.join('.');
-  if (issue.code === 'unrecognized_keys') return `Unrecognized attribute(s) '${issue.keys.map((key) => key.slice(0, 64)).join(', ')}'.`;
+  if (issue.code === 'unrecognized_keys')
+    return `Unrecognized attribute(s) '${issue.keys.map((key) => key.slice(0, 64)).join(', ')}'.`;
   return field === '' ? `${issue.message}.` : `Invalid input for ${field}. ${issue.message}.`;
 }
 

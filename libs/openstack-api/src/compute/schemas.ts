@@ -11,8 +11,13 @@ const serverName = z
   .min(1)
   .max(255)
   .regex(/^[\P{C}]*$/u, { error: 'A name may hold only printable characters' });
-const metadata = z.record(z.string().min(1).max(255), z.string().max(255)).refine((items) => Object.keys(items).length <= 128, 'At most 128 items');
-const reference = z.union([z.string(), z.strictObject({ id: z.string(), links: z.unknown().optional() }).transform((image) => image.id)]);
+const metadata = z
+  .record(z.string().min(1).max(255), z.string().max(255))
+  .refine((items) => Object.keys(items).length <= 128, 'At most 128 items');
+const reference = z.union([
+  z.string(),
+  z.strictObject({ id: z.string(), links: z.unknown().optional() }).transform((image) => image.id),
+]);
 
 const network = z
   .strictObject({
@@ -40,7 +45,9 @@ export const serverCreate = z.strictObject({
     user_data: z.null({ error: 'User data is not supported' }).optional(),
     key_name: z.null({ error: 'Key pairs are not supported' }).optional(),
     block_device_mapping_v2: z
-      .array(z.looseObject({ source_type: z.literal('image', { error: 'Volumes are not supported' }), uuid: z.string() }))
+      .array(
+        z.looseObject({ source_type: z.literal('image', { error: 'Volumes are not supported' }), uuid: z.string() }),
+      )
       .max(1)
       .optional(),
     tags: z.array(z.string()).max(0, { error: 'Server tags are not supported' }).optional(),

@@ -69,7 +69,10 @@ export function serverView(server: ServerModel, address: string, admin: boolean)
     metadata: server.metadata,
     hostId: server.host === null ? '' : hostId(server.project_id, server.host),
     image: { id: server.image_id, links: [{ rel: 'bookmark', href: `${address}/compute/images/${server.image_id}` }] },
-    flavor: { id: server.flavor_id, links: [{ rel: 'bookmark', href: `${address}/compute/flavors/${server.flavor_id}` }] },
+    flavor: {
+      id: server.flavor_id,
+      links: [{ rel: 'bookmark', href: `${address}/compute/flavors/${server.flavor_id}` }],
+    },
     created: seconds(server.created_at),
     updated: seconds(server.updated_at),
     addresses: addressesView(server.addresses),
@@ -87,10 +90,21 @@ export function serverView(server: ServerModel, address: string, admin: boolean)
     'OS-EXT-STS:power_state': server.status === 'ACTIVE' ? 1 : 0,
     'os-extended-volumes:volumes_attached': [],
     ...(admin
-      ? { 'OS-EXT-SRV-ATTR:host': server.host, 'OS-EXT-SRV-ATTR:hypervisor_hostname': server.host, 'OS-EXT-SRV-ATTR:instance_name': `weir-${server.id}` }
+      ? {
+          'OS-EXT-SRV-ATTR:host': server.host,
+          'OS-EXT-SRV-ATTR:hypervisor_hostname': server.host,
+          'OS-EXT-SRV-ATTR:instance_name': `weir-${server.id}`,
+        }
       : {}),
     ...(server.fault && server.status === 'ERROR'
-      ? { fault: { code: 500, created: seconds(server.fault_at ?? server.updated_at), message: server.fault.message, ...(admin ? { details: `on ${server.fault.host}` } : {}) } }
+      ? {
+          fault: {
+            code: 500,
+            created: seconds(server.fault_at ?? server.updated_at),
+            message: server.fault.message,
+            ...(admin ? { details: `on ${server.fault.host}` } : {}),
+          },
+        }
       : {}),
   };
 }
@@ -98,21 +112,41 @@ export function serverView(server: ServerModel, address: string, admin: boolean)
 export function addressesView(addresses: ServerModel['addresses']): Readonly<Record<string, unknown[]>> {
   const byNetwork: Record<string, unknown[]> = {};
   for (const { network, ip, mac } of addresses) {
-    (byNetwork[network] ??= []).push({ version: 4, addr: ip, 'OS-EXT-IPS:type': 'fixed', 'OS-EXT-IPS-MAC:mac_addr': mac });
+    (byNetwork[network] ??= []).push({
+      version: 4,
+      addr: ip,
+      'OS-EXT-IPS:type': 'fixed',
+      'OS-EXT-IPS-MAC:mac_addr': mac,
+    });
   }
   return byNetwork;
 }
 
 /** The same host looks different to each project, as in Nova. */
 function hostId(project: string, host: string): string {
-  return createHash('sha224').update(project + host).digest('hex');
+  return createHash('sha224')
+    .update(project + host)
+    .digest('hex');
 }
 
 function seconds(time: string): string {
   return time.replace(/\.\d+Z$/, 'Z');
 }
 
-export const SERVER_FILTERS = ['id', 'uuid', 'name', 'status', 'image', 'flavor', 'host', 'availability_zone', 'project_id', 'tenant_id', 'user_id', 'ip'] as const;
+export const SERVER_FILTERS = [
+  'id',
+  'uuid',
+  'name',
+  'status',
+  'image',
+  'flavor',
+  'host',
+  'availability_zone',
+  'project_id',
+  'tenant_id',
+  'user_id',
+  'ip',
+] as const;
 
 export function versionView(address: string): Record<string, unknown> {
   return {

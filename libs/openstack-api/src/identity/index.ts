@@ -2,12 +2,19 @@ import { z } from 'zod';
 
 /** Keystone v3: what `POST /v3/auth/tokens` takes (Identity API v3, "Password authentication with scoped authorization"). */
 const domain = z.object({ id: z.string().max(64).optional(), name: z.string().max(64).optional() });
-const projectScope = z.object({ id: z.string().max(64).optional(), name: z.string().max(64).optional(), domain: domain.optional() });
+const projectScope = z.object({
+  id: z.string().max(64).optional(),
+  name: z.string().max(64).optional(),
+  domain: domain.optional(),
+});
 
 export const authSchema = z.object({
   auth: z.object({
     identity: z.object({
-      methods: z.array(z.enum(['password', 'token'], { error: "Only the methods 'password' and 'token' are supported" })).min(1).max(2),
+      methods: z
+        .array(z.enum(['password', 'token'], { error: "Only the methods 'password' and 'token' are supported" }))
+        .min(1)
+        .max(2),
       password: z
         .object({
           user: z.object({

@@ -39,9 +39,32 @@ export function imageView(image: Image): { readonly id: string } & Record<string
   };
 }
 
-export const IMAGE_FILTERS: readonly string[] = ['id', 'name', 'status', 'visibility', 'owner', 'disk_format', 'container_format', 'protected', 'os_hidden', 'tag', 'member_status'];
+export const IMAGE_FILTERS: readonly string[] = [
+  'id',
+  'name',
+  'status',
+  'visibility',
+  'owner',
+  'disk_format',
+  'container_format',
+  'protected',
+  'os_hidden',
+  'tag',
+  'member_status',
+];
 
 export function versionsView(address: string): unknown {
-  const version = (id: string, status: string) => ({ id, status, links: [{ rel: 'self', href: `${address}/image/v2/` }] });
-  return { versions: [version('v2.9', 'CURRENT'), version('v2.7', 'SUPPORTED'), version('v2.5', 'SUPPORTED'), version('v2.0', 'SUPPORTED')] };
+  const version = (id: string, status: string) => ({
+    id,
+    status,
+    links: [{ rel: 'self', href: `${address}/image/v2/` }],
+  });
+  return {
+    versions: [
+      version('v2.9', 'CURRENT'),
+      version('v2.7', 'SUPPORTED'),
+      version('v2.5', 'SUPPORTED'),
+      version('v2.0', 'SUPPORTED'),
+    ],
+  };
 }

@@ -11,7 +11,8 @@ const hostRoute = z.strictObject({ destination: cidr, nexthop: address });
 const project = { project_id: z.string().max(64).optional(), tenant_id: z.string().max(64).optional() };
 const zoneHints = z.array(z.string().max(255)).max(32);
 /** Attributes that exist in Neutron and can only have this value until their feature comes. */
-const only = <T extends z.core.util.Literal>(value: T, what: string) => z.literal(value, { error: `${what} is not supported` });
+const only = <T extends z.core.util.Literal>(value: T, what: string) =>
+  z.literal(value, { error: `${what} is not supported` });
 
 const networkFields = {
   name: nameSchema.optional(),
@@ -42,7 +43,10 @@ const subnetFields = {
   enable_dhcp: z.boolean().optional(),
   dns_nameservers: z.array(address).max(20).optional(),
   host_routes: z.array(hostRoute).max(100).optional(),
-  allocation_pools: z.array(z.strictObject({ start: address, end: address })).max(32).optional(),
+  allocation_pools: z
+    .array(z.strictObject({ start: address, end: address }))
+    .max(32)
+    .optional(),
 };
 
 export const subnetCreate = z.strictObject({
@@ -76,7 +80,10 @@ export const routerCreate = z.strictObject({
   router: z.strictObject({
     ...routerFields,
     ...project,
-    distributed: only(true, 'A centralized router (there are no gateway hosts); distributed must be true or left out, any other value').optional(),
+    distributed: only(
+      true,
+      'A centralized router (there are no gateway hosts); distributed must be true or left out, any other value',
+    ).optional(),
     availability_zone_hints: zoneHints.optional(),
     flavor_id: z.null({ error: 'Router flavors are not supported' }).optional(),
   }),
@@ -85,7 +92,10 @@ export const routerUpdate = z.strictObject({ router: z.strictObject(routerFields
 
 export const routerInterface = z
   .strictObject({ subnet_id: uuidSchema.optional(), port_id: uuidSchema.optional() })
-  .refine((body) => body.subnet_id !== undefined || body.port_id !== undefined, 'Either subnet_id or port_id must be specified');
+  .refine(
+    (body) => body.subnet_id !== undefined || body.port_id !== undefined,
+    'Either subnet_id or port_id must be specified',
+  );
 
 const fixedIps = z.array(z.strictObject({ subnet_id: uuidSchema.optional(), ip_address: address.optional() })).max(16);
 
@@ -107,7 +117,9 @@ export const portCreate = z.strictObject({
     ...project,
     network_id: uuidSchema,
     mac_address: mac.optional(),
-    device_id: z.literal('', { error: 'A port gets its device by creating a server with it or by adding it to a router' }).optional(),
+    device_id: z
+      .literal('', { error: 'A port gets its device by creating a server with it or by adding it to a router' })
+      .optional(),
     device_owner: z.literal('', { error: 'A port gets its device owner with its device' }).optional(),
   }),
 });

@@ -55,7 +55,24 @@ export function networkView(network: NetworkModel, admin: boolean): Resource {
   };
 }
 
-export const NETWORK_FILTERS = ['id', 'name', 'description', 'project_id', 'tenant_id', 'admin_state_up', 'status', 'shared', 'router:external', 'mtu', 'port_security_enabled', 'provider:network_type', 'provider:physical_network', 'provider:segmentation_id', 'revision_number', 'is_default'] as const;
+export const NETWORK_FILTERS = [
+  'id',
+  'name',
+  'description',
+  'project_id',
+  'tenant_id',
+  'admin_state_up',
+  'status',
+  'shared',
+  'router:external',
+  'mtu',
+  'port_security_enabled',
+  'provider:network_type',
+  'provider:physical_network',
+  'provider:segmentation_id',
+  'revision_number',
+  'is_default',
+] as const;
 
 export interface SubnetModel extends Common {
   readonly network_id: string;
@@ -89,7 +106,21 @@ export function subnetView(subnet: SubnetModel): Resource {
   };
 }
 
-export const SUBNET_FILTERS = ['id', 'name', 'description', 'project_id', 'tenant_id', 'network_id', 'ip_version', 'cidr', 'gateway_ip', 'enable_dhcp', 'subnetpool_id', 'segment_id', 'revision_number'] as const;
+export const SUBNET_FILTERS = [
+  'id',
+  'name',
+  'description',
+  'project_id',
+  'tenant_id',
+  'network_id',
+  'ip_version',
+  'cidr',
+  'gateway_ip',
+  'enable_dhcp',
+  'subnetpool_id',
+  'segment_id',
+  'revision_number',
+] as const;
 
 export interface RouterModel extends Common {
   readonly admin_state_up: boolean;
@@ -115,7 +146,18 @@ export function routerView(router: RouterModel): Resource {
   };
 }
 
-export const ROUTER_FILTERS = ['id', 'name', 'description', 'project_id', 'tenant_id', 'admin_state_up', 'status', 'distributed', 'ha', 'revision_number'] as const;
+export const ROUTER_FILTERS = [
+  'id',
+  'name',
+  'description',
+  'project_id',
+  'tenant_id',
+  'admin_state_up',
+  'status',
+  'distributed',
+  'ha',
+  'revision_number',
+] as const;
 
 export interface PortModel extends Common {
   readonly network_id: string;
@@ -151,12 +193,34 @@ export function portView(port: PortModel, admin: boolean): Resource {
     tags: [],
     'binding:vnic_type': 'normal',
     ...(admin
-      ? { 'binding:host_id': port.host ?? '', 'binding:vif_type': port.host === null ? 'unbound' : 'ovs', 'binding:vif_details': {}, 'binding:profile': {} }
+      ? {
+          'binding:host_id': port.host ?? '',
+          'binding:vif_type': port.host === null ? 'unbound' : 'ovs',
+          'binding:vif_details': {},
+          'binding:profile': {},
+        }
       : {}),
   };
 }
 
-export const PORT_FILTERS = ['id', 'name', 'description', 'project_id', 'tenant_id', 'network_id', 'mac_address', 'admin_state_up', 'status', 'device_id', 'device_owner', 'fixed_ips', 'binding:host_id', 'port_security_enabled', 'revision_number', 'security_groups'] as const;
+export const PORT_FILTERS = [
+  'id',
+  'name',
+  'description',
+  'project_id',
+  'tenant_id',
+  'network_id',
+  'mac_address',
+  'admin_state_up',
+  'status',
+  'device_id',
+  'device_owner',
+  'fixed_ips',
+  'binding:host_id',
+  'port_security_enabled',
+  'revision_number',
+  'security_groups',
+] as const;
 
 function common(item: Common): Resource {
   return {
@@ -176,7 +240,10 @@ function seconds(time: string): string {
 }
 
 /** Answer of add/remove router interface. */
-export function routerInterfaceView(router: { readonly id: string; readonly project_id: string }, port: { readonly portId: string; readonly networkId: string; readonly subnetId: string }): Resource {
+export function routerInterfaceView(
+  router: { readonly id: string; readonly project_id: string },
+  port: { readonly portId: string; readonly networkId: string; readonly subnetId: string },
+): Resource {
   return {
     id: router.id,
     project_id: router.project_id,

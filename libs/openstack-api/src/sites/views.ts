@@ -23,7 +23,11 @@ export interface SiteModel {
 export function siteView(site: SiteModel): Readonly<Record<string, unknown>> {
   return {
     ...site,
-    capacity: site.capacity.map(({ zone, total, taken }) => ({ zone: `${site.data_center}:${zone}`, total: resources(total), taken: resources(taken) })),
+    capacity: site.capacity.map(({ zone, total, taken }) => ({
+      zone: `${site.data_center}:${zone}`,
+      total: resources(total),
+      taken: resources(taken),
+    })),
   };
 }
 
