@@ -119,13 +119,20 @@ export class Log {
     return step.change;
   }
 
-  /** Decides and appends; throws what the command throws, and an Error when a new stream is none. */
+  /** Appends a change unless a stream moved since it was decided: then it changes nothing, and answers false. */
+  commit(change: Change<unknown>): boolean {
+    const stale = [...change.writes, ...change.checks].some(
+      ({ stream, expected }) => this.eventsOf(stream).length - 1 !== expected,
+    );
+    if (stale) return false;
+    for (const { stream, events } of change.writes) this.append(stream, ...events);
+    return true;
+  }
+
+  /** Decides and appends; throws what the command throws. */
   run<Result>(command: Transaction<Result>): Result {
     const change = this.decide(command);
-    for (const { stream, expected } of [...change.writes, ...change.checks]) {
-      if (this.eventsOf(stream).length - 1 !== expected) throw new Error(`${stream} is not at ${expected}.`);
-    }
-    for (const { stream, events } of change.writes) this.append(stream, ...events);
+    if (!this.commit(change)) throw new Error('A stream that was called new exists already.');
     return change.result;
   }
 }
