@@ -29,6 +29,9 @@ import { Settling } from './settling';
 /** A `gone` is told again at each connect for so long: nobody confirms it, and the Top frees an address by it. */
 const GONE_KEPT_MS = 24 * 60 * 60 * 1000;
 
+/** A host that has not said by then that a server is gone is told once more that it is to go. */
+const RETELL_MS = 10_000;
+
 /** Behind these stands something that facts cannot make again, or what it hangs on: absence alone never takes them from a host. */
 export const STATE_HOLDING: readonly FactKind[] = ['server', 'port', 'network', 'subnet'];
 
@@ -72,7 +75,8 @@ export class Site implements Omit<FollowerSink, 'query'> {
   private readonly values = new LastValues();
   private readonly orphans = new Set<string>();
   private readonly unknownKinds = new Set<string>();
-  private readonly cursors = new Map<string, number>();
+  /** When a host last heard which servers are to leave it; monotonic. */
+  private readonly departuresTold = new Map<string, number>();
   private slices = new HostSlices();
   private settling = new Settling();
   private readonly wanted = new Map<ServerId, Wanted>();
@@ -144,10 +148,8 @@ export class Site implements Omit<FollowerSink, 'query'> {
 
   // What the hosts say.
 
-  reported(host: string, { cursor, settled, observations }: HostReport): void {
+  reported(host: string, { settled, observations }: HostReport): void {
     this.change(() => {
-      const startedOver = cursor.position < (this.cursors.get(host) ?? 0);
-      this.cursors.set(host, cursor.position);
       // Who the host is comes before what it runs.
       const own = observations.filter(({ kind }) => kind === 'host');
       for (const observation of [...own, ...observations.filter(({ kind }) => kind !== 'host')]) {
@@ -155,7 +157,8 @@ export class Site implements Omit<FollowerSink, 'query'> {
       }
       this.settling.programmed(host, settled);
       this.publish();
-      if (startedOver) this.tellDepartures(host);
+      const { clock } = this.options;
+      if (clock.monotonic() - (this.departuresTold.get(host) ?? 0) >= RETELL_MS) this.tellDepartures(host);
     });
   }
 
@@ -174,7 +177,6 @@ export class Site implements Omit<FollowerSink, 'query'> {
     this.options.logger.error('A host is ahead of this site: a new journal is begun', { host, presented });
     this.change(() => {
       this.options.journal.renew(presented.generation);
-      this.cursors.clear();
       this.load();
     });
     this.options.outlets.startedOver();
@@ -227,7 +229,6 @@ export class Site implements Omit<FollowerSink, 'query'> {
     for (const map of [this.wanted, this.departing, this.placements, this.pending]) map.clear();
     for (const { name, reachable } of hosts.all()) {
       this.settling.reachable(name, reachable);
-      if (!this.cursors.has(name)) this.cursors.set(name, journal.store.acknowledged(name)?.position ?? 0);
     }
     for (const { server, host, takes } of records.placements()) this.placements.set(server, { host, takes });
     for (const fact of slice.facts()) {
@@ -388,7 +389,7 @@ export class Site implements Omit<FollowerSink, 'query'> {
   }
 
   private takeServer(change: FactChange, position: number): void {
-    const { records } = this.options;
+    const { records, clock } = this.options;
     const server = change.id as ServerId;
     if (isUpsertOf(change, 'server')) {
       this.wanted.set(server, { fact: change.body, position });
@@ -404,7 +405,9 @@ export class Site implements Omit<FollowerSink, 'query'> {
     }
     this.wanted.delete(server);
     this.pending.delete(server);
-    if (this.placements.has(server) || this.recovering) this.departing.set(server, position);
+    const placement = this.placements.get(server);
+    if (placement || this.recovering) this.departing.set(server, position);
+    if (placement) this.departuresTold.set(placement.host, clock.monotonic());
   }
 
   /** A publisher that started over did not repeat these. What runs stays published as it is; what nobody runs is forgotten. */
@@ -530,18 +533,25 @@ export class Site implements Omit<FollowerSink, 'query'> {
   private rooms(): Room[] {
     const taken = new Map<string, Resources>();
     for (const { host, takes } of this.placements.values()) taken.set(host, add(taken.get(host) ?? NOTHING, takes));
-    return this.options.hosts
-      .all()
-      .flatMap(({ name, said, reachable }) =>
-        said
-          ? [{ host: name, zone: said.zone, totals: said, free: subtract(said, taken.get(name) ?? NOTHING), reachable }]
-          : [],
-      );
+    return this.options.hosts.all().flatMap(({ name, said, reachable }) =>
+      said
+        ? [
+            {
+              host: name,
+              zone: said.zone,
+              totals: add(said, NOTHING),
+              free: subtract(said, taken.get(name) ?? NOTHING),
+              reachable,
+            },
+          ]
+        : [],
+    );
   }
 
-  /** A host that holds nothing of ours any more, or a new journal, may know no tombstone of what it still runs. */
+  /** A host that lost what it knew, or a new journal, may hold no tombstone of what is still there: it is told again, which is harmless. */
   private tellDepartures(host: string): void {
-    const { journal, slice } = this.options;
+    const { journal, slice, clock } = this.options;
+    this.departuresTold.set(host, clock.monotonic());
     const servers = [...this.departing.keys()].filter((server) => this.placements.get(server)?.host === host);
     if (servers.length === 0) return;
     const changes = servers.map((id) => ({ follower: host, kind: 'server', id }));
