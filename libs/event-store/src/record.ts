@@ -22,6 +22,9 @@ const ALL_DIGITS = /^\d+$/;
 
 class Unsortable extends Error {}
 
+const UNDERSCORE = '_'.charCodeAt(0);
+const NINE = '9'.charCodeAt(0);
+
 /** Throws Unsortable where an object with sorted keys cannot be built by assignment: `__proto__`, and keys like array indexes, which come first in any object. */
 function sorted(value: unknown): unknown {
   if (typeof value === 'number') {
@@ -32,7 +35,9 @@ function sorted(value: unknown): unknown {
   if (Array.isArray(value)) return value.map((item) => (item === undefined ? null : sorted(item)));
   const copy: Record<string, unknown> = {};
   for (const key of Object.keys(value).sort()) {
-    if (key === '__proto__' || ALL_DIGITS.test(key)) throw new Unsortable();
+    const first = key.charCodeAt(0);
+    if ((first <= NINE && ALL_DIGITS.test(key)) || (first === UNDERSCORE && key === '__proto__'))
+      throw new Unsortable();
     const field = (value as Record<string, unknown>)[key];
     if (field !== undefined) copy[key] = sorted(field);
   }
@@ -76,22 +81,46 @@ export function digestOf(event: RecordedEvent): string {
   return digestOfText(position, stream, revision, event, canonicalJson(event.data), canonicalJson(event.metadata));
 }
 
-/** Gives a new event its place; throws EventTooLarge. The caller's objects are copied. */
-export function record(position: number, stream: string, revision: number, event: NewEvent): Recording {
-  const data = canonical<JsonObject>(event.data);
-  // A UTF-16 unit is at most three bytes: the exact count is needed only near the limit.
-  if (data.text.length * 3 > MAX_EVENT_BYTES) {
-    const bytes = Buffer.byteLength(data.text);
-    if (bytes > MAX_EVENT_BYTES) throw new EventTooLarge(event.type, bytes, MAX_EVENT_BYTES);
+/** Gives the new events of one append their places; the caller's objects are copied. */
+export class Recorder {
+  private metadata: EventMetadata | undefined;
+  private canonicalMetadata: Canonical<EventMetadata> | undefined;
+
+  /** Throws EventTooLarge. */
+  record(position: number, stream: string, revision: number, event: NewEvent): Recording {
+    const data = canonical<JsonObject>(event.data);
+    // A UTF-16 unit is at most three bytes: the exact count is needed only near the limit.
+    if (data.text.length * 3 > MAX_EVENT_BYTES) {
+      const bytes = Buffer.byteLength(data.text);
+      if (bytes > MAX_EVENT_BYTES) throw new EventTooLarge(event.type, bytes, MAX_EVENT_BYTES);
+    }
+    const metadata = this.sharedMetadata(event.metadata);
+    const { id, type, schemaVersion } = event;
+    const digest = digestOfText(position, stream, revision, event, data.text, metadata.text);
+    return {
+      event: {
+        position,
+        stream,
+        revision,
+        id,
+        type,
+        schemaVersion,
+        data: data.value,
+        metadata: metadata.value,
+        digest,
+      },
+      data: data.text,
+      metadata: metadata.text,
+    };
   }
-  const metadata = canonical<EventMetadata>(event.metadata);
-  const { id, type, schemaVersion } = event;
-  const digest = digestOfText(position, stream, revision, event, data.text, metadata.text);
-  return {
-    event: { position, stream, revision, id, type, schemaVersion, data: data.value, metadata: metadata.value, digest },
-    data: data.text,
-    metadata: metadata.text,
-  };
+
+  /** The events of one request usually share one object. */
+  private sharedMetadata(metadata: EventMetadata): Canonical<EventMetadata> {
+    if (this.metadata === metadata && this.canonicalMetadata) return this.canonicalMetadata;
+    this.metadata = metadata;
+    this.canonicalMetadata = canonical(metadata);
+    return this.canonicalMetadata;
+  }
 }
 
 /** A value that a JSON column or an event can hold, as canonical text. */

@@ -9,7 +9,7 @@ import {
   type Write,
 } from '../port';
 import type { RowReader } from '../reader';
-import { record, validate } from '../record';
+import { Recorder, validate } from '../record';
 import { type StoredChange, TableSet } from '../rows';
 import { Follower } from '../subscription';
 import type { View } from '../view';
@@ -68,10 +68,11 @@ export class MemoryEventStore implements EventStore {
     const events: RecordedEvent[] = [];
     const changes: StoredChange[] = [];
     const head = this.position();
+    const recorder = new Recorder();
     for (const { stream, expected, events: added } of append.writes) {
       for (const [index, event] of added.entries()) {
         if (this.log.ids.has(event.id)) throw new EventIdTaken();
-        const recorded = record(head + events.length + 1, stream, expected + 1 + index, event).event;
+        const recorded = recorder.record(head + events.length + 1, stream, expected + 1 + index, event).event;
         events.push(recorded);
         changes.push(...this.tables.changes(recorded));
       }

@@ -7,7 +7,7 @@ import type { Logger } from '@weir/kernel';
 import Database from 'better-sqlite3';
 import { EventIdTaken, StoreBusy, StoreClosed, StoreFailed, StoreFull, WrongExpectedRevision } from '../errors';
 import type { Append, AppendResult, EventStore, RecordedEvent, Subscription, Write } from '../port';
-import { record, validate } from '../record';
+import { Recorder, validate } from '../record';
 import { type StoredChange, TableSet } from '../rows';
 import { Follower } from '../subscription';
 import type { View } from '../view';
@@ -109,11 +109,12 @@ export class SqliteEventStore implements EventStore {
     if (this.waiting.length >= MAX_WAITING) throw new StoreBusy();
     const events: RecordedEvent[] = [];
     const changes: StoredChange[] = [];
+    const recorder = new Recorder();
     // Given here and not by the writer, so that views and digests know them. Appends that are refused leave gaps.
     let position = this.nextPosition;
     const writes = append.writes.map(({ stream, expected, events: added }) => {
       const records = added.map((event, index): EventRecord => {
-        const recording = record(position, stream, expected + 1 + index, event);
+        const recording = recorder.record(position, stream, expected + 1 + index, event);
         const { id, type, schemaVersion, digest } = recording.event;
         events.push(recording.event);
         changes.push(...this.tables.changes(recording.event));
