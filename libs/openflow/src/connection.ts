@@ -69,7 +69,7 @@ interface Request {
 interface Transaction {
   readonly firstXid: number;
   readonly parts: readonly Modification[];
-  refused: { readonly part: Modification | undefined; readonly refusal: Refusal } | undefined;
+  refused: { readonly part: Modification; readonly refusal: Refusal } | undefined;
 }
 
 /** Connects to a bridge's management socket and asks for punts, port changes and expired flows. Rejects with `ConnectionClosed`. */
@@ -115,9 +115,9 @@ export class OpenFlowConnection implements Switch {
 
   private constructor(
     private readonly stream: Duplex,
-    private readonly ports_: OpenFlowPorts,
+    private readonly effects: OpenFlowPorts,
   ) {
-    this.lastProgress = ports_.clock.monotonic();
+    this.lastProgress = effects.clock.monotonic();
     stream.on('data', (chunk: Buffer) => this.read(chunk));
     stream.on('drain', () => this.wakeWriter?.());
     stream.on('error', (cause: Error) => this.shut(new ConnectionClosed('The connection to the switch broke.', cause)));
@@ -177,7 +177,10 @@ export class OpenFlowConnection implements Switch {
       }
       await this.commitBundle(bundleOf(change));
     } catch (error) {
-      if (!this.closed) await this.removeMeters(made);
+      if (!this.closed)
+        await this.removeMeters(made).catch((cause: unknown) =>
+          this.effects.logger.warn('New meters stay behind.', { cause }),
+        );
       throw error;
     }
     for (const meter of changed) await this.setMeter('modify', meter);
@@ -220,26 +223,30 @@ export class OpenFlowConnection implements Switch {
     const transaction: Transaction = { firstXid: this.takeXids(parts.length), parts, refused: undefined };
     this.transaction = transaction;
     try {
-      // A message that Open vSwitch refuses is left out of the bundle, which stays open: only after a barrier without an error may it be committed.
-      const opened = this.control(bundle, 'open');
-      // The barrier waits for it too; a failure before that must not go unhandled.
-      opened.catch(() => undefined);
-      try {
-        await this.writeParts(bundle, transaction);
-        await opened;
-        await this.barrier();
-        throwIfRefused(transaction);
-      } catch (error) {
-        if (!this.closed) await this.control(bundle, 'discard').catch(() => undefined);
-        throw error;
-      }
-      await this.control(bundle, 'commit').catch((error: unknown) => {
-        throwIfRefused(transaction);
-        throw error;
-      });
+      await this.fillBundle(bundle, transaction);
+      await this.control(bundle, 'commit');
+    } catch (error) {
       throwIfRefused(transaction);
+      if (error instanceof RequestRefused) throw new ChangeRefused('the bundle', error.refusal);
+      throw error;
     } finally {
       this.transaction = undefined;
+    }
+  }
+
+  /** A message that Open vSwitch refuses is left out of the bundle, which stays open: only after a barrier without an error may it be committed. */
+  private async fillBundle(bundle: number, transaction: Transaction): Promise<void> {
+    const opened = this.control(bundle, 'open');
+    // Awaited below; until then a failure must not go unhandled.
+    opened.catch(() => undefined);
+    try {
+      await this.writeParts(bundle, transaction);
+      await opened;
+      await this.barrier();
+      throwIfRefused(transaction);
+    } catch (error) {
+      if (!this.closed) await this.control(bundle, 'discard').catch(() => undefined);
+      throw error;
     }
   }
 
@@ -299,8 +306,13 @@ export class OpenFlowConnection implements Switch {
     return done;
   }
 
+  /** Bytes that the switch has not taken yet. */
+  get backlog(): number {
+    return this.stream.writableLength + this.writer.pending;
+  }
+
   packetOut(packet: PacketOut): void {
-    if (this.closed || this.stream.writableLength > PACKET_OUT_BACKLOG) return;
+    if (this.closed || this.backlog > PACKET_OUT_BACKLOG) return;
     encodePacketOut(this.writer, this.takeXids(1), packet);
     this.flush();
   }
@@ -407,23 +419,23 @@ export class OpenFlowConnection implements Switch {
         this.wakeWriter = resolve;
       });
       this.wakeWriter = undefined;
-      this.lastProgress = this.ports_.clock.monotonic();
+      this.lastProgress = this.effects.clock.monotonic();
     }
     if (this.written >= BYTES_PER_TURN) {
       this.written = 0;
-      await this.ports_.timers.sleep(0);
+      await this.effects.timers.sleep(0);
     }
     if (this.closed) throw this.gone();
   }
 
   private read(chunk: Buffer): void {
-    this.lastProgress = this.ports_.clock.monotonic();
+    this.lastProgress = this.effects.clock.monotonic();
     try {
       this.framer.push(chunk, (frame) => {
         if (!this.closed) this.receive(decodeMessage(frame));
       });
     } catch (error) {
-      this.ports_.logger.error('The switch sent what is no OpenFlow; closing the connection.', { error });
+      this.effects.logger.error('The switch sent what is no OpenFlow; closing the connection.', { error });
       this.shut(error instanceof Error ? error : new MalformedMessage(String(error)));
     }
   }
@@ -467,7 +479,7 @@ export class OpenFlowConnection implements Switch {
     const part = this.transaction?.parts[index];
     if (this.transaction && part) this.transaction.refused ??= { part, refusal };
     else
-      this.ports_.logger.warn('The switch refused a message.', {
+      this.effects.logger.warn('The switch refused a message.', {
         xid,
         error: refusal.errorName,
         data: Buffer.from(refusal.data).toString('hex'),
@@ -480,7 +492,7 @@ export class OpenFlowConnection implements Switch {
         handler(value);
       } catch (error) {
         // A handler's fault is not the switch's: the connection goes on.
-        this.ports_.logger.error('A handler of OpenFlow messages failed.', { error });
+        this.effects.logger.error('A handler of OpenFlow messages failed.', { error });
       }
     }
   }
@@ -488,15 +500,15 @@ export class OpenFlowConnection implements Switch {
   /** While anything is asked, looks now and then whether the switch still does something. */
   private watch(): void {
     if (this.cancelWatch) return;
-    this.lastProgress = this.ports_.clock.monotonic();
+    this.lastProgress = this.effects.clock.monotonic();
     this.lookAgain(SILENCE_MS);
   }
 
   private lookAgain(ms: number): void {
-    this.cancelWatch = this.ports_.timers.after(ms, () => {
+    this.cancelWatch = this.effects.timers.after(ms, () => {
       this.cancelWatch = undefined;
       if (this.requests.size === 0 || this.closed) return;
-      const silence = this.ports_.clock.monotonic() - this.lastProgress;
+      const silence = this.effects.clock.monotonic() - this.lastProgress;
       if (silence >= SILENCE_MS)
         this.shut(new ConnectionClosed(`The switch has not answered for ${Math.round(silence)} ms.`));
       else this.lookAgain(SILENCE_MS - silence);
@@ -538,8 +550,7 @@ function throwIfRefused(transaction: Transaction): void {
   if (refused) throw new ChangeRefused(describe(refused.part), refused.refusal);
 }
 
-function describe(part: Modification | undefined): string {
-  if (!part) return 'the bundle';
+function describe(part: Modification): string {
   if (part.kind === 'flow') return `${part.command} ${formatFlow(part.flow)}`;
   return part.command === 'remove' ? `remove group_id=${part.group}` : `${part.command} ${formatGroup(part.group)}`;
 }

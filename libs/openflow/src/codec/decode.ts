@@ -18,6 +18,7 @@ import {
   GROUP_COMMAND,
   GROUP_TYPE_ALL,
   HEADER,
+  LAST_TYPE,
   METER_BAND_DROP,
   METER_BAND_LENGTH,
   METER_COMMAND,
@@ -83,9 +84,19 @@ export function decodeMessage(frame: Uint8Array): Message {
   const length = reader.u16();
   const xid = reader.u32();
   if (length !== frame.length) reader.fail(`of ${frame.length} bytes that says it has ${length}`);
-  // A HELLO names the highest version of its sender, and an error may answer it in that version.
-  if (version !== VERSION && type !== TYPE.hello && type !== TYPE.error) reader.fail(`of OpenFlow version ${version}`);
+  checkHeader(version, type, length);
   return { xid, ...decodeBody(type, version, reader) };
+}
+
+/** Says at once, before the rest of a message has come, that it will be none. */
+function checkHeader(version: number, type: number, length: number): void {
+  if (length < HEADER)
+    throw new MalformedMessage(`The switch sent a message of ${length} bytes, shorter than its header.`);
+  // A HELLO names the highest version of its sender, and an error may answer it in that version.
+  if (version !== VERSION && type !== TYPE.hello && type !== TYPE.error) {
+    throw new MalformedMessage(`The switch sent a message of OpenFlow version ${version}.`);
+  }
+  if (type > LAST_TYPE) throw new MalformedMessage(`The switch sent a message of the unknown type ${type}.`);
 }
 
 function decodeBody(type: number, version: number, reader: Reader): MessageBody {
@@ -478,8 +489,7 @@ export class MessageFramer {
     let at = 0;
     while (bytes.length - at >= HEADER) {
       const length = ((bytes[at + 2] ?? 0) << 8) | (bytes[at + 3] ?? 0);
-      if (length < HEADER)
-        throw new MalformedMessage(`The switch sent a message of ${length} bytes, shorter than its header.`);
+      checkHeader(bytes[at] ?? 0, bytes[at + 1] ?? 0, length);
       if (bytes.length - at < length) break;
       take(bytes.subarray(at, at + length));
       at += length;

@@ -26,6 +26,9 @@ export const TYPE = {
   meterMod: 29,
 } as const;
 
+/** No type of OpenFlow 1.3 is higher (OFPT_METER_MOD). */
+export const LAST_TYPE = 29;
+
 export const MULTIPART = { flow: 1, aggregate: 2, groupDesc: 7, meterConfig: 10, portDesc: 13 } as const;
 /** OFPMPF_REPLY_MORE. */
 export const MULTIPART_MORE = 1;
