@@ -27,8 +27,10 @@ const lines: Line[] = [
   gone('c', 7),
   up('d', 7),
   mark(9, 6, 2),
-  ...Array.from({ length: 12 }, () => mark(9, 9, 0)),
+  ...Array.from({ length: 3 }, () => mark(9, 9, 0)),
 ];
+let ordinal = 0;
+for (const line of lines) if (line.type === 'mark') line.ordinal = ++ordinal;
 
 const textOf = (of: readonly Line[]): string => of.map((line) => `${JSON.stringify(line)}\n`).join('');
 
@@ -75,7 +77,7 @@ describe('a stream of facts', () => {
 
   it('with any line lost, doubled or swapped is noticed, or means the same', () => {
     for (const fault of faults) expect(['noticed', whole]).toContainEqual(follow(fault(lines)));
-    expect(faults.filter((fault) => follow(fault(lines)) === 'noticed').length).toBeGreaterThan(25);
+    expect(faults.filter((fault) => follow(fault(lines)) === 'noticed').length).toBeGreaterThan(35);
   });
 
   it('with any two such faults is noticed, or means the same', () => {
@@ -85,10 +87,9 @@ describe('a stream of facts', () => {
     for (const found of wrong) expect(found).toEqual(whole);
   });
 
-  it('whose only news is that nothing is new is noticed when it is lost', () => {
-    const idle = Array.from({ length: 12 }, () => mark(9, 9, 0));
-    expect(() => new FactReader(9).read(textOf([hello, ...idle]))).toThrow('caught up');
-    expect(new FactReader(9).read(textOf([hello, mark(9, 9, 0, true), ...idle]))).toHaveLength(14);
+  it('may come from a publisher that does not number its marks', () => {
+    const bare = lines.map((line): Line => (line.type === 'mark' ? { ...line, ordinal: undefined } : line));
+    expect(follow(bare)).toEqual(whole);
   });
 
   it('may be cut into chunks anywhere', () => {
@@ -102,7 +103,7 @@ describe('a stream of facts', () => {
           batches += reader.read(text.slice(at, at + size)).filter(({ type }) => type === 'batch').length;
           at += size;
         }
-        expect(batches).toBe(16);
+        expect(batches).toBe(7);
       }),
       { numRuns: 50, seed: 1 },
     );

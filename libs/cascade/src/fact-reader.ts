@@ -18,20 +18,13 @@ export type Reading =
     }
   | { readonly type: 'query'; readonly query: QueryLine };
 
-/**
- * A publisher says that it has caught up as soon as it may publish, at most 5 s after its start; so many idle marks, one a second,
- * without it mean that this very line was lost.
- */
-const MAX_IDLE_MARKS = 10;
-
 /** Reads one connection's text: checks that nothing is missing, and gives facts out by marks only. Throws BrokenStream. */
 export class FactReader {
   private rest = '';
   private greeted = false;
   private facts: FactLine[] = [];
   private readonly keys = new Set<string>();
-  private caughtUp = false;
-  private idleMarks = 0;
+  private marks = 0;
   /** Of the lines since the last mark. */
   private characters = 0;
 
@@ -81,9 +74,9 @@ export class FactReader {
     if (mark.previous !== previous || mark.position < previous || mark.count !== facts.length)
       throw new BrokenStream('A mark does not follow what came before it.');
     if ((facts.at(-1)?.position ?? 0) > mark.position) throw new BrokenStream('A mark is behind its facts.');
-    if (mark.caughtUp) this.caughtUp = true;
-    this.idleMarks = this.caughtUp || facts.length > 0 ? 0 : this.idleMarks + 1;
-    if (this.idleMarks >= MAX_IDLE_MARKS) throw new BrokenStream('The mark that says caught up did not come.');
+    this.marks++;
+    if (mark.ordinal !== undefined && mark.ordinal !== this.marks)
+      throw new BrokenStream('A mark is missing, or came twice.');
     this.facts = [];
     this.characters = 0;
     this.keys.clear();

@@ -38,6 +38,7 @@ export class FactStream {
   private closed = false;
   private running = false;
   private caughtUp = false;
+  private marks = 0;
   private heartbeatDue = false;
   private cancelHeartbeat: Cancel = () => undefined;
 
@@ -109,6 +110,7 @@ export class FactStream {
       count: batch.facts.length,
       digest: batch.mark.digest,
       ...(caughtUp && { caughtUp }),
+      ordinal: ++this.marks,
     });
     this.options.counted(undefined);
     this.awaitHeartbeat();

@@ -36,6 +36,8 @@ export const markLine = z.object({
   /** Names what stands at this position: the id of the event, at a Bottom of its journal entry; '' at position 0. */
   digest: z.string().max(128),
   caughtUp: z.boolean().optional(),
+  /** Which mark of this connection it is, from 1: without it the loss of one that moves nothing, such as the caught-up one, went unnoticed. */
+  ordinal: z.number().int().positive().optional(),
 });
 export const queryLine = z.object({
   type: z.literal('query'),

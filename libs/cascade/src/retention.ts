@@ -7,8 +7,11 @@ const PRUNE_EVERY = 1000;
 export class Retention {
   private pruned = 0;
 
-  /** The position below which digests may go now that `least` is the lowest cursor; undefined when it is not worth the work yet. */
-  boundAt(least: number): number | undefined {
+  /** The position below which digests may go, from the head and the followers' cursors; undefined when it is not worth the work yet. */
+  bound(head: number, cursors: () => Iterable<{ readonly position: number }>): number | undefined {
+    if (head - POSITIONS_KEPT - this.pruned < PRUNE_EVERY) return undefined;
+    let least = head;
+    for (const { position } of cursors()) least = Math.min(least, position);
     const bound = least - POSITIONS_KEPT;
     if (bound - this.pruned < PRUNE_EVERY) return undefined;
     this.pruned = bound;

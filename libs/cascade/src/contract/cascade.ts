@@ -599,6 +599,8 @@ export function describeCascade(
             link.faults = NO_FAULTS;
             link.heal();
           }
+          // The head of a new generation is position 0, where a follower stands before it has caught up, too.
+          world.commit();
           await world.quiet();
           for (const member of members) {
             expectOrderly(world, member);

@@ -227,6 +227,7 @@ export class CascadeWorld {
         return (
           follower.state.connected &&
           sink.cursor().position === head.position &&
+          sink.cursor().generation === this.store.generation &&
           status?.reachability === 'reachable' &&
           status.cursor.digest === head.digest
         );

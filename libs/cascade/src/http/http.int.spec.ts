@@ -121,7 +121,7 @@ describe('the publisher’s HTTP calls', () => {
     ).toEqual([
       { type: 'hello', protocol: 1, publisher: 'top', generation: 7 },
       { type: 'upsert', kind: 'port', id: 'a', position: 3, body: { mac: 'm' } },
-      { type: 'mark', position: 3, previous: 0, count: 1, digest: 'three', caughtUp: true },
+      { type: 'mark', position: 3, previous: 0, count: 1, digest: 'three', caughtUp: true, ordinal: 1 },
     ]);
   });
 

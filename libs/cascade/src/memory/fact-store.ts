@@ -126,7 +126,7 @@ export class MemoryFactStore implements RestartableFactStore {
   }
 
   private prune(): void {
-    const bound = this.retention.boundAt(Math.min(...[...this.cursors.values()].map((cursor) => cursor.position)));
+    const bound = this.retention.bound(this.stand.position, () => this.cursors.values());
     if (bound === undefined) return;
     const held = new Set<number>();
     for (const { rows } of this.followers.values()) for (const row of rows.values()) held.add(row.position);

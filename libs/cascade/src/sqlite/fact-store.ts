@@ -114,7 +114,7 @@ export class SqliteFactStore implements RestartableFactStore {
         statements.acknowledge.run(follower, position, digest);
         statements.dropTombstones.run(follower, position);
         this.cursors.set(follower, { position, digest });
-        const bound = this.retention.boundAt(this.least());
+        const bound = this.retention.bound(this.stand.position, () => this.cursors.values());
         if (bound !== undefined) statements.dropDigests.run(bound);
       })();
     } finally {
@@ -163,10 +163,6 @@ export class SqliteFactStore implements RestartableFactStore {
     }
     statements.addEntry.run(position, digest);
     statements.stand.run(this.current, position, digest);
-  }
-
-  private least(): number {
-    return Math.min(...[...this.cursors.values()].map((cursor) => cursor.position));
   }
 }
 
