@@ -1,4 +1,4 @@
-import { canonicalJson, type Id, type PortId, type ServerId, type SiteId } from '@weir/kernel';
+import { canonicalJson, type Id, type PortId, type ServerId } from '@weir/kernel';
 import type { DomainEvent, FixedIp } from '@weir/domain';
 import type {
   FactBody,
@@ -227,11 +227,6 @@ export class LogicalNetwork {
       default:
         return [];
     }
-  }
-
-  /** The site that a server was given to; undefined once it is deleted. */
-  siteOf(server: string): SiteId | undefined {
-    return this.servers.get(server)?.fact.site;
   }
 
   private put<K extends FactKind>(
