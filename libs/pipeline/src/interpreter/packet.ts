@@ -123,11 +123,11 @@ export class Packet {
     return this.bytes.slice();
   }
 
-  /** All registers that are not 0. */
-  nonZero(): { [R in Register]?: bigint } {
+  /** The port, and all other registers that are not 0. */
+  told(): { [R in Register]?: bigint } {
     const result: { [R in Register]?: bigint } = {};
     for (const [register, value] of this.registers) {
-      if (register !== 'in_port' && BigInt(value) !== 0n) result[register] = BigInt(value);
+      if (register === 'in_port' || BigInt(value) !== 0n) result[register] = BigInt(value);
     }
     return result;
   }

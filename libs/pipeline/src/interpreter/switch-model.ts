@@ -26,7 +26,7 @@ export interface Output {
   readonly tunnel?: { readonly id: number; readonly dst: Ip };
 }
 
-/** What the local controller gets, as in NXT_PACKET_IN2; registers that are absent were 0. */
+/** What the local controller gets, as in NXT_PACKET_IN2; in_port and the registers, those that are absent were 0. */
 export interface Punt {
   readonly userdata: string;
   readonly frame: Uint8Array;
@@ -202,7 +202,7 @@ export class SwitchModel {
             userdata: action.userdata,
             frame: packet.frame().subarray(0, action.maxLength),
             inPort: Number(packet.read('in_port')),
-            registers: packet.nonZero(),
+            registers: packet.told(),
             table: frame.table,
             cookie: frame.cookie,
             meter: action.meter ?? frame.meter,
