@@ -1,5 +1,5 @@
 import { ipFromBigInt, macFromNumber, unreachable } from '@weir/kernel';
-import { canonical, canonicalActions, canonicalMatch } from './canonical';
+import { canonical, canonicalActions, canonicalMatch, canonicalMeter } from './canonical';
 import { fieldSpec } from './fields';
 import {
   type Action,
@@ -186,5 +186,7 @@ export function formatGroup(group: Group, tableName: TableName = byNumber): stri
 
 /** As `ovs-ofctl add-meter` takes it. */
 export function formatMeter(meter: Meter): string {
-  return `meter=${meter.id},pktps,burst,stats,bands=type=drop,rate=${meter.rate},burst_size=${meter.burst}`;
+  const { id, rate, burst, foreign } = canonicalMeter(meter);
+  const band = foreign === undefined ? `type=drop,rate=${rate},burst_size=${burst}` : `foreign(${foreign})`;
+  return `meter=${id},pktps,burst,stats,bands=${band}`;
 }

@@ -1,12 +1,12 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { silentLogger, systemClock, systemTimers } from '@weir/kernel';
-import { canonical } from './canonical';
+import { canonical, canonicalMeter } from './canonical';
 import { connectOpenFlow, type OpenFlowConnection } from './connection';
 import { difference, groupDifference, meterDifference } from './difference';
 import { ChangeRefused, ConnectionClosed } from './errors';
 import { FIELD_SPECS, type FieldSpec } from './fields';
-import { formatFlow } from './format';
+import { formatFlow, formatGroup, formatMeter } from './format';
 import { type LabSwitch, startSwitch } from './lab';
 import type { Action, Bits, Field, Flow, FlowChange, Group, Match, Meter } from './model';
 import type { FlowRemoved, PacketIn, PortStatus } from './switch';
@@ -259,10 +259,13 @@ describe('a switch read back', () => {
       action.mask !== undefined &&
       (action.mask >= 1n << 64n || action.field === 'vlan_vid');
     const wanted = everything().filter((flow) => !flow.actions.some(splits));
-    await bridge.commit({ ...nothing, addGroups: groups, addMeters: meters });
+    for (const meter of meters) await lab.ofctl('add-meter', formatMeter(meter));
+    for (const group of groups) await lab.ofctl('add-group', formatGroup(group));
     const file = join(lab.folder, 'rows');
     await writeFile(file, wanted.map((flow) => formatFlow(flow)).join('\n'));
     await lab.ofctl('add-flows', file);
+    expect(new Set(await bridge.meters())).toEqual(new Set(meters.map(canonicalMeter)));
+    expect(new Set(await bridge.groups())).toEqual(new Set(groups));
     expect(byPriority((await bridge.flows()).map((stats) => stats.flow))).toEqual(byPriority(wanted));
   });
 
