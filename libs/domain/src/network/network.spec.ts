@@ -1,4 +1,4 @@
-import { cidr, given, idOf, ip, judge, Log, mac, on, sample } from '@weir/testing/domain';
+import { cidr, given, idOf, ip, judge, Log, on, sample } from '@weir/testing/domain';
 import { IdInUse, InvalidInput, Ipv6NotSupported } from '../bounds';
 import type { NetworkEvent } from '../events';
 import { createPort } from '../port/commands';

@@ -28,14 +28,13 @@ import {
 } from './errors';
 import { router } from './router';
 
-const routerId = idOf('router');
 const networkId = idOf('network');
 const subnetId = idOf('subnet');
 const portId = idOf('port', 0xa);
 const gateway = ip('10.1.1.1');
 const serverMac = sample.addSubnet().serverMac;
 
-const { routerId: _, ...fields } = sample.createRouter();
+const { routerId, ...fields } = sample.createRouter();
 const created: RouterEvent = { type: 'RouterCreated', data: fields };
 const interfaceAdded: RouterEvent = {
   type: 'RouterInterfaceAdded',

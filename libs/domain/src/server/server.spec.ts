@@ -22,7 +22,7 @@ import {
 import { ServerBeingDeleted, ServerNotFound } from './errors';
 import { server } from './server';
 
-const serverId = idOf('server');
+const { serverId, ...request } = sample.createServer();
 const siteId = idOf('site');
 const networkId = idOf('network');
 const subnetId = idOf('subnet');
@@ -30,7 +30,6 @@ const ownPort = idOf('port', 2);
 const otherPort = idOf('port');
 const stream = streams.server(serverId);
 const capacityStream = streams.capacity(siteId, 'a');
-const { serverId: _, ...request } = sample.createServer();
 const resources = { vcpus: 1, ramMb: 512, diskGb: 1 };
 
 const requested: ServerEvent = {

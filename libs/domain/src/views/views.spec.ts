@@ -1,4 +1,3 @@
-import type { JsonObject } from '@weir/kernel';
 import type { View as StoreView } from '@weir/event-store';
 import { MemoryEventStore } from '@weir/event-store/memory';
 import { idOf, ip, Log, sample } from '@weir/testing/domain';
@@ -22,12 +21,7 @@ const timeOf = (position: number) => `2026-01-01T00:00:${String(position % 60).p
 
 async function tablesAfter(log: Log) {
   const store = new MemoryEventStore({ views: storeViews });
-  for (const { stream, revision, position, event } of log.all) {
-    const metadata = { correlation: 'r', causation: 'r', actor: 'u', time: timeOf(position) };
-    const data = event.data as unknown as JsonObject;
-    const events = [{ id: `${position}`, type: event.type, schemaVersion: 1, data, metadata }];
-    await store.append({ writes: [{ stream, expected: revision - 1, events }] });
-  }
+  for (const append of log.appends()) await store.append(append);
   return store.reader;
 }
 

@@ -1,4 +1,4 @@
-import { fold, type Decider } from '@weir/kernel';
+import { fold, type Decider, type JsonObject } from '@weir/kernel';
 import { begin, type Change, type DomainEvent, type Transaction } from '@weir/domain';
 
 type ErrorClass = new (...args: never[]) => Error;
@@ -134,5 +134,16 @@ export class Log {
     const change = this.decide(command);
     if (!this.commit(change)) throw new Error('A stream that was called new exists already.');
     return change.result;
+  }
+
+  /** The same log for an event store, event by event: event n happened n seconds after `start`. */
+  appends(start = Date.parse('2026-01-01T00:00:00Z')) {
+    return this.all.map(({ stream, revision, position, event }) => {
+      const time = new Date(start + position * 1000).toISOString();
+      const metadata = { correlation: 'request', causation: 'request', actor: 'user', time };
+      const data = event.data as unknown as JsonObject;
+      const events = [{ id: `event-${position}`, type: event.type, schemaVersion: 1, data, metadata }];
+      return { writes: [{ stream, expected: revision - 1, events }] };
+    });
   }
 }
