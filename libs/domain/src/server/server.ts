@@ -121,7 +121,9 @@ export function existingServer(state: ServerState, id: ServerId): ExistingServer
 function checkedServer(server: ServerRequested): ServerRequested {
   checkFields(server);
   refuseMore('networks', server.ports, MAX_SERVER_PORTS);
-  const { projectId, userId, name, flavor, imageId, siteId, zone, availabilityZone, ports, metadata } = server;
+  const { projectId, userId, name, imageId, siteId, zone, availabilityZone, ports, metadata } = server;
+  const { id, name: flavorName, vcpus, ramMb, diskGb } = server.flavor;
+  const flavor = { id, name: flavorName, vcpus, ramMb, diskGb };
   return { projectId, userId, name, flavor, imageId, siteId, zone, availabilityZone, ports, metadata };
 }
 
