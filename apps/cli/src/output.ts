@@ -41,11 +41,6 @@ export function fields(item: Cells, format: Format): string {
 
 /** Text for a terminal: whatever a user named cannot move the cursor or colour the screen. */
 function cell(value: unknown): string {
-  const text =
-    value === null || value === undefined
-      ? ''
-      : typeof value === 'object'
-        ? JSON.stringify(value)
-        : String(value as string | number | boolean);
-  return text.replace(/\p{C}/gu, '�');
+  const text = typeof value === 'string' ? value : value === null || value === undefined ? '' : JSON.stringify(value);
+  return text.replace(/\p{C}/gu, '\uFFFD');
 }

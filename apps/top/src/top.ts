@@ -1,5 +1,6 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
+import type { NestApplicationOptions } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { DocumentBuilder, SwaggerModule } from '@nestjs/swagger';
@@ -96,10 +97,9 @@ export async function createTop(options: TopOptions): Promise<Top> {
     sites: new Sites(rows, facts, publisher, observed, run, random),
     metrics: new Metrics(rows, publisher, observed, () => facts.head().position),
   };
-  const application = await NestFactory.create<NestFastifyApplication>(TopModule.with(parts), adapter, {
-    logger: ['error', 'warn'],
-    bodyParser: false,
-  });
+  const settings: NestApplicationOptions = { logger: ['error', 'warn'], bodyParser: false };
+  // eslint-disable-next-line @typescript-eslint/no-unsafe-class-instance-assignment -- Nest types its options as a class and documents them as a literal
+  const application = await NestFactory.create<NestFastifyApplication>(TopModule.with(parts), adapter, settings);
   registerJsonParser(adapter);
   application.useGlobalFilters(new ErrorFilter(logger));
   SwaggerModule.setup('docs', application, () =>

@@ -111,13 +111,16 @@ export class Servers {
   }
 
   async delete(asking: Asking, id: string): Promise<void> {
-    const { serverId, siteId, zone } = await this.gateway.read((rows) => {
+    const { serverId, siteId, zone, neverPublished } = await this.gateway.read((rows) => {
       const row = visibleServer(rows, id, asking.caller);
-      return { serverId: row['id'] as ServerId, siteId: row['site_id'] as SiteId, zone: row['zone'] as string };
+      const siteId = row['site_id'] as SiteId;
+      // Its site may have been removed: a server that failed there holds nothing of it.
+      const neverPublished = rows.get('rm_sites', { id: siteId }) === undefined;
+      return { serverId: row['id'] as ServerId, siteId, zone: row['zone'] as string, neverPublished };
     });
     await this.gateway.run(
       asking.origin,
-      () => deleteServer({ serverId, neverPublished: false }),
+      () => deleteServer({ serverId, neverPublished }),
       streams.capacity(siteId, zone),
     );
     await this.intake.completeDeletion(siteId, serverId);

@@ -11,6 +11,8 @@ export interface Listing {
   /** Attributes that are columns: they are filtered and sorted by the database. 'flag' columns hold 0 or 1. */
   readonly columns: Readonly<Record<string, { readonly column: string; readonly type: 'text' | 'integer' | 'flag' }>>;
   readonly render: (row: Row) => Resource;
+  /** Rows that are there for users at all. */
+  readonly where?: Filter;
 }
 
 export interface Listed {
@@ -32,7 +34,7 @@ export function visibleRow(rows: RowReader, table: string, id: string, caller: C
 
 /** One page: by the database where it can, what only the rendered resource shows is filtered afterwards. */
 export function list(rows: RowReader, listing: Listing, query: ListQuery, caller: Caller): Listed {
-  const where: Record<string, Json | readonly Json[]> = { ...visibleTo(caller) };
+  const where: Record<string, Json | readonly Json[]> = { ...visibleTo(caller), ...listing.where };
   const rest: Record<string, readonly string[]> = {};
   for (const [attribute, values] of Object.entries(query.filters)) {
     const mapped = listing.columns[attribute];

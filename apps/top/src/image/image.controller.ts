@@ -24,7 +24,8 @@ export class ImageController {
 
   @Get('v2/images')
   list(@Query() query: RawQuery) {
-    const { sort: _sort, ...known } = query;
+    // `sort=key:dir` orders a list of one.
+    const known = { ...query, sort: undefined };
     const { items } = page([imageView(WEIR_INSTANCE)], parseListQuery(known, IMAGE_FILTERS));
     return { images: items, first: '/v2/images', schema: '/v2/schemas/images' };
   }

@@ -2,7 +2,7 @@ import { Controller, Get, Param } from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
 import { notFound } from '@weir/kernel';
 import { EXTENSIONS, extensionView, versionsView } from '@weir/openstack-api/network';
-import { type Asking, Address, From, Public } from '../http/request';
+import { Address, Public } from '../http/request';
 import { Gateway } from '../orchestration/gateway';
 
 /** Discovery of the Networking API: versions, extensions, zones. */
@@ -41,7 +41,7 @@ export class NetworkController {
   }
 
   @Get('v2.0/availability_zones')
-  async zones(@From() _asking: Asking) {
+  async zones() {
     const zones = await this.gateway.read((rows) =>
       rows.live('rm_zones').map((zone) => zone['availability_zone'] as string),
     );

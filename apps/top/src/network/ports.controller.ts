@@ -47,6 +47,8 @@ export class PortsController {
     const wanted = many(fixedIps).map(parseFixedIpFilter);
     const listing: Listing = {
       table: 'rm_ports',
+      // One that is going is deleted for its user; only its site has yet to say so.
+      where: { deleting: 0 },
       columns: COLUMNS,
       render: (row) => portView(this.models.port(row), isAdmin(caller)),
     };

@@ -121,7 +121,7 @@ export class RoutersController {
       };
     });
     const added = await this.gateway.run(origin, () => addRouterInterface({ routerId: router.id, target }));
-    return routerInterfaceView({ id: router.id, project_id: router['project_id'] as string }, added);
+    return routerInterfaceView({ id: router.id, project_id: router.project_id }, added);
   }
 
   @Put(':id/remove_router_interface')
@@ -137,7 +137,7 @@ export class RoutersController {
         portId: body.port_id as PortId | undefined,
       }),
     );
-    return routerInterfaceView({ id: router.id, project_id: router['project_id'] as string }, removed);
+    return routerInterfaceView({ id: router.id, project_id: router.project_id }, removed);
   }
 
   private routerId({ caller }: Asking, id: string): Promise<RouterId> {

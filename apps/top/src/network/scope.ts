@@ -32,36 +32,35 @@ export function refuseReaders(caller: Caller): void {
 
 /** Rows that the caller may see; what is not visible, or no id at all, is not found. */
 export const visible = {
-  network: (rows: RowReader, id: string, caller: Caller): Row & { readonly id: NetworkId } =>
-    found(rows, 'rm_networks', id, caller, () => new NetworkNotFound(id as NetworkId)),
-  subnet: (
-    rows: RowReader,
-    id: string,
-    caller: Caller,
-  ): Row & { readonly id: SubnetId; readonly network_id: NetworkId } =>
-    found(rows, 'rm_subnets', id, caller, () => new SubnetNotFound(id as SubnetId)),
-  router: (rows: RowReader, id: string, caller: Caller): Row & { readonly id: RouterId } =>
-    found(rows, 'rm_routers', id, caller, () => new RouterNotFound(id as RouterId)),
-  port: (
-    rows: RowReader,
-    id: string,
-    caller: Caller,
-  ): Row & { readonly id: PortId; readonly network_id: NetworkId } => {
-    const row = found<Row & { readonly id: PortId; readonly network_id: NetworkId }>(
-      rows,
-      'rm_ports',
-      id,
-      caller,
-      () => new PortNotFound(id as PortId),
-    );
+  network: (rows: RowReader, id: string, caller: Caller) => {
+    const row = found(rows, 'rm_networks', id, caller, () => new NetworkNotFound(id as NetworkId));
+    return { ...owned(row), id: row['id'] as NetworkId };
+  },
+  subnet: (rows: RowReader, id: string, caller: Caller) => {
+    const row = found(rows, 'rm_subnets', id, caller, () => new SubnetNotFound(id as SubnetId));
+    return { ...owned(row), id: row['id'] as SubnetId, network_id: row['network_id'] as NetworkId };
+  },
+  router: (rows: RowReader, id: string, caller: Caller) => {
+    const row = found(rows, 'rm_routers', id, caller, () => new RouterNotFound(id as RouterId));
+    return { ...owned(row), id: row['id'] as RouterId };
+  },
+  port: (rows: RowReader, id: string, caller: Caller) => {
+    const row = found(rows, 'rm_ports', id, caller, () => new PortNotFound(id as PortId));
     // Deleted for its user; only its site has yet to say so.
-    if (row['deleting'] === 1) throw new PortNotFound(row.id);
-    return row;
+    if (row['deleting'] === 1) throw new PortNotFound(id as PortId);
+    return { ...owned(row), id: row['id'] as PortId, network_id: row['network_id'] as NetworkId };
   },
 };
 
-function found<R extends Row>(rows: RowReader, table: string, id: string, caller: Caller, missing: () => Error): R {
-  const row = id.length <= 64 ? visibleRow(rows, table, id, caller) : undefined;
-  if (!row) throw id.length <= 64 ? missing() : notFound('The resource could not be found.');
-  return row as R;
+function owned(row: Row): Row & { readonly project_id: ProjectId } {
+  return { ...row, project_id: row['project_id'] as ProjectId };
+}
+
+const LONGEST_ID = 64;
+
+function found(rows: RowReader, table: string, id: string, caller: Caller, missing: () => Error): Row {
+  if (id.length > LONGEST_ID) throw notFound('The resource could not be found.');
+  const row = visibleRow(rows, table, id, caller);
+  if (!row) throw missing();
+  return row;
 }

@@ -2,7 +2,7 @@ import { Body, Controller, Delete, Get, HttpCode, Param, Post, Put, Query, Req }
 import { ApiTags } from '@nestjs/swagger';
 import type { FastifyRequest } from 'fastify';
 import { addSubnet, closeSubnet, NetworkNotFound, removeSubnet, reopenSubnet, updateSubnet } from '@weir/domain';
-import type { NetworkId, PortId, ProjectId, SubnetId } from '@weir/kernel';
+import type { NetworkId, PortId, SubnetId } from '@weir/kernel';
 import { many, parseBody, parseListQuery, type RawQuery, select } from '@weir/openstack-api';
 import { SUBNET_FILTERS, subnetCreate, subnetUpdate, subnetView } from '@weir/openstack-api/network';
 import { list, type Listing, pageLinks } from '../http/listing';
@@ -62,9 +62,7 @@ export class SubnetsController {
     refuseReaders(caller);
     const networkId = body.network_id as NetworkId;
     // A subnet belongs to its network's project.
-    const projectId = await this.gateway.read(
-      (rows) => visible.network(rows, networkId, caller)['project_id'] as ProjectId,
-    );
+    const projectId = await this.gateway.read((rows) => visible.network(rows, networkId, caller).project_id);
     const subnetId = this.identifiers.next<'subnet'>();
     const dhcpPortId = this.identifiers.next<'port'>();
     await this.gateway.run(origin, () =>

@@ -124,7 +124,11 @@ export class SiteIntake {
     }
     if (status === 'error' && fault && row['status'] !== 'ERROR') {
       // Without a host, no configured one could ever hold it: what it took of the zone is given back.
-      return [{ command: () => reportServerFailed({ serverId, fault, freeCapacity: host === undefined }), lane }];
+      const name = this.rows.get('rm_sites', { id: site })?.['name'] as string;
+      const shown = host === undefined ? { ...fault, host: name } : fault;
+      return [
+        { command: () => reportServerFailed({ serverId, fault: shown, freeCapacity: host === undefined }), lane },
+      ];
     }
     return [];
   }

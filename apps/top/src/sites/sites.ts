@@ -57,14 +57,12 @@ export class Sites {
   /** The site's read model: what the Top wants there, position by position. */
   factsOf(id: string): readonly unknown[] {
     const { id: siteId } = this.row(id);
-    return this.facts
-      .live(siteId as string)
-      .map((line) => ({
-        kind: line.kind,
-        id: line.id,
-        position: line.position,
-        body: 'body' in line ? line.body : undefined,
-      }));
+    return this.facts.live(siteId as string).map((line) => ({
+      kind: line.kind,
+      id: line.id,
+      position: line.position,
+      body: 'body' in line ? line.body : undefined,
+    }));
   }
 
   /** Asks a site something that changes nothing. */
@@ -74,7 +72,7 @@ export class Sites {
 
   private row(id: string): Row {
     const row = this.rows.get('rm_sites', { id });
-    if (!row) throw new SiteNotFound(id.slice(0, 64) as SiteId);
+    if (!row) throw new SiteNotFound(id.slice(0, 64));
     return row;
   }
 
@@ -97,13 +95,11 @@ export class Sites {
       stored: joined ? status.cursor.position : null,
       settled: joined ? status.settled : null,
       published: this.facts.head().position,
-      capacity: this.rows
-        .live('rm_zones', { site_id: id })
-        .map((zone) => ({
-          zone: zone['zone'] as string,
-          total: resources(zone, 'total'),
-          taken: resources(zone, 'taken'),
-        })),
+      capacity: this.rows.live('rm_zones', { site_id: id }).map((zone) => ({
+        zone: zone['zone'] as string,
+        total: resources(zone, 'total'),
+        taken: resources(zone, 'taken'),
+      })),
       created_at: row['created_at'] as string,
     };
   }

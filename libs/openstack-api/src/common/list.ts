@@ -129,7 +129,7 @@ function compare(left: unknown, right: unknown): number {
 }
 
 /** Keeps only the asked fields, where any were asked. */
-export function select<T extends Listed>(item: T, fields: readonly string[]): Listed {
+export function select(item: Listed, fields: readonly string[]): Listed {
   if (fields.length === 0) return item;
   return Object.fromEntries(Object.entries(item).filter(([key]) => fields.includes(key)));
 }

@@ -2,11 +2,9 @@ export * from './views';
 import { z } from 'zod';
 
 /** Names that also stand in stream names, namespaces and `<data center>:<zone>`. */
-const siteName = z
-  .string()
-  .regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/, {
-    error: 'A name has 1 to 63 letters, digits, dots, dashes or underscores, and begins with a letter or digit',
-  });
+const siteName = z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/, {
+  error: 'A name has 1 to 63 letters, digits, dots, dashes or underscores, and begins with a letter or digit',
+});
 
 /** `POST /weir/v1/sites` (DESIGN: formats and defaults, "Add site"). */
 export const siteCreate = z.strictObject({
