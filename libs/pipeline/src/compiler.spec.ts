@@ -154,6 +154,8 @@ function sayable(world: Topology, host: TopologyHost): Change[] {
       })),
     ),
     ...environment.flatMap((change) => [change, change, undo(change)].map((said) => ({ environment: said }))),
+    { environment: { type: 'tunnel', port: TUNNEL_PORT + 1, address: host.endpoint } },
+    { environment: { type: 'tunnel', port: TUNNEL_PORT, address: '198.51.100.2' as Ip } },
   ];
 }
 

@@ -1,6 +1,7 @@
 import type { FactChange } from '@weir/topology';
 import { KeyAllocator, KeysExhausted } from './keys';
 import { KEY_LIMIT } from './limits';
+import { HostSlice } from './slice';
 
 const come = (id: string) => ({ op: 'upsert', kind: 'router', id, body: {} }) as FactChange;
 const go = (id: string): FactChange => ({ op: 'delete', kind: 'router', id });
@@ -53,6 +54,16 @@ describe('an allocator of keys', () => {
     );
     expect(restored.keys).toEqual(keys.keys);
     expect([restored.allocate('router', 'd'), restored.allocate('router', 'e')]).toEqual([1, 4]);
+  });
+
+  it('frees after a restart what was deleted while its host was away', () => {
+    const keys = KeyAllocator.restore({ router: { a: 1, b: 2 }, port: { p: 5 } });
+    const freed = keys.retain(HostSlice.of([come('b')]));
+    expect(freed).toEqual([
+      { type: 'key', kind: 'router', id: 'a', key: undefined },
+      { type: 'key', kind: 'port', id: 'p', key: undefined },
+    ]);
+    expect(keys.serialize()).toEqual({ network: {}, router: { b: 2 }, 'router-interface': {}, port: {} });
   });
 
   it('refuses a stored state that gives two things one number, or none that can be', () => {

@@ -2,6 +2,7 @@ import { WeirError } from '@weir/kernel';
 import type { FactChange } from '@weir/topology';
 import { type EnvironmentChange, KEY_KINDS, type KeyKind, type Keys } from './environment';
 import { KEY_LIMIT } from './limits';
+import type { HostSlice } from './slice';
 
 export class KeysExhausted extends WeirError {
   constructor(kind: KeyKind) {
@@ -116,6 +117,18 @@ export class KeyAllocator {
       else changes.push({ type: 'key', kind, id: fact.id, key: this.allocate(kind, fact.id) });
     }
     return { changes, release: () => this.releaseUntil(batch) };
+  }
+
+  /**
+   * Frees the keys of all that is not in the slice: what was deleted while this host was away. Only once the slice is whole and the
+   * bridge has been brought to its plan. Answers the changes for the compiler.
+   */
+  retain(slice: HostSlice): readonly EnvironmentChange[] {
+    const gone = KEY_KINDS.flatMap((kind) =>
+      [...this.kinds[kind].byId.keys()].filter((id) => !slice.get(kind, id)).map((id) => ({ kind, id })),
+    );
+    for (const { kind, id } of gone) this.release(kind, id);
+    return gone.map((released) => ({ type: 'key', ...released, key: undefined }));
   }
 
   serialize(): SerializedKeys {
