@@ -213,6 +213,11 @@ export class Lab {
     if (process !== undefined) this.record.addProcess(process);
   }
 
+  /** Lets a folder or file that the lab did not make go with it, also after a crash. */
+  own(path: string): void {
+    this.record.addFolder(path);
+  }
+
   async addInstance(options: InstanceOptions): Promise<LabInstance> {
     const { host } = this.switchOf(options.host);
     const { name, mac, portId } = options;

@@ -10,7 +10,7 @@ export interface LabState {
   /** Written down before they are made. */
   readonly namespaces: readonly string[];
   readonly processes: readonly ProcessIdentity[];
-  /** The folders of the hosts, and the short name of the lab's folder if it needs one. */
+  /** The folders of the hosts and what else goes with the lab, and the short name of the lab's folder if it needs one. */
   readonly folders: readonly string[];
   readonly shortcut: string | null;
 }
@@ -65,6 +65,10 @@ export class LabRecord {
 
   removeProcess(pid: number): void {
     this.change({ processes: this.current.processes.filter((other) => other.pid !== pid) });
+  }
+
+  addFolder(path: string): void {
+    this.change({ folders: [...this.current.folders, path] });
   }
 
   private change(change: Partial<LabState>): void {
