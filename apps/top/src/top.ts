@@ -97,8 +97,8 @@ export async function createTop(options: TopOptions): Promise<Top> {
     sites: new Sites(rows, facts, publisher, observed, run, random),
     metrics: new Metrics(rows, publisher, observed, () => facts.head().position),
   };
-  const settings: NestApplicationOptions = { logger: ['error', 'warn'], bodyParser: false };
   // eslint-disable-next-line @typescript-eslint/no-unsafe-class-instance-assignment -- Nest types its options as a class and documents them as a literal
+  const settings: NestApplicationOptions = { logger: ['error', 'warn'], bodyParser: false };
   const application = await NestFactory.create<NestFastifyApplication>(TopModule.with(parts), adapter, settings);
   registerJsonParser(adapter);
   application.useGlobalFilters(new ErrorFilter(logger));
