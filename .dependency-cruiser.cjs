@@ -30,16 +30,36 @@ module.exports = {
     ...libRules,
     { name: 'no-cycles', severity: 'error', from: {}, to: { circular: true } },
     { name: 'nothing-imports-an-app', severity: 'error', from: { path: '^libs/' }, to: { path: '^apps/' } },
-    { name: 'apps-are-apart', severity: 'error', from: { path: '^apps/([^/]+)/' }, to: { path: '^apps/', pathNot: '^apps/$1/' } },
-    { name: 'only-specs-use-testing', severity: 'error', from: { path: '^(apps|libs)/', pathNot: '(\\.spec\\.ts$|^libs/testing/)' }, to: { path: '^libs/testing/' } },
-    { name: 'nest-only-in-top', severity: 'error', from: { pathNot: '^(apps/top/|test/)' }, to: { path: 'node_modules/@nestjs/' } },
+    {
+      name: 'apps-are-apart',
+      severity: 'error',
+      from: { path: '^apps/([^/]+)/' },
+      to: { path: '^apps/', pathNot: '^apps/$1/' },
+    },
+    {
+      name: 'only-specs-use-testing',
+      severity: 'error',
+      from: { path: '^(apps|libs)/', pathNot: '(\\.spec\\.ts$|^libs/testing/)' },
+      to: { path: '^libs/testing/' },
+    },
+    {
+      name: 'nest-only-in-top',
+      severity: 'error',
+      from: { pathNot: '^(apps/top/|test/)' },
+      to: { path: 'node_modules/@nestjs/' },
+    },
     {
       name: 'pure-libs-have-no-effects',
       severity: 'error',
       from: { path: pureLibs, pathNot: ['\\.spec\\.ts$', '^libs/kernel/src/system\\.ts$'] },
       to: { dependencyTypes: ['core'], pathNot: '^(node:)?crypto$' },
     },
-    { name: 'only-through-exports', severity: 'error', from: { path: '^(apps|libs)/([^/]+)/' }, to: { path: '^libs/[^/]+/src/', pathNot: ['^$1/$2/', '/index\\.ts$'] } },
+    {
+      name: 'only-through-exports',
+      severity: 'error',
+      from: { path: '^(apps|libs)/([^/]+)/' },
+      to: { path: '^libs/[^/]+/src/', pathNot: ['^$1/$2/', '/index\\.ts$'] },
+    },
     { name: 'not-resolved', severity: 'error', from: {}, to: { couldNotResolve: true } },
   ],
   options: {
@@ -47,6 +67,9 @@ module.exports = {
     exclude: { path: '(/dist/|\\.weir/)' },
     tsConfig: { fileName: 'tsconfig.json' },
     tsPreCompilationDeps: true,
-    enhancedResolveOptions: { exportsFields: ['exports'], conditionNames: ['weir-source', 'import', 'require', 'node', 'default'] },
+    enhancedResolveOptions: {
+      exportsFields: ['exports'],
+      conditionNames: ['weir-source', 'import', 'require', 'node', 'default'],
+    },
   },
 };

@@ -10,7 +10,7 @@ import {
   updateNetwork,
 } from '@weir/domain';
 import { forbidden, type NetworkId, type PortId } from '@weir/kernel';
-import { parseBody, parseListQuery, type RawQuery, select, many } from '@weir/openstack-api';
+import { parseBody, type RawQuery } from '@weir/openstack-api';
 import {
   NETWORK_FILTERS,
   networkCreate,
@@ -18,59 +18,50 @@ import {
   type NetworkUpdate,
   networkView,
 } from '@weir/openstack-api/network';
-import { list, type Listing, pageLinks } from '../http/listing';
 import { type Asking, From } from '../http/request';
 import { isAdmin } from '../identity/authentication';
 import { Gateway } from '../orchestration/gateway';
 import { Identifiers } from '../orchestration/identifiers';
+import { Collection } from './collection';
 import { NetworkModels } from './models';
 import { Picks } from './picks';
 import { projectFor, refuseReaders, visible } from './scope';
 import { Underlay } from './underlay';
 
-const COLUMNS: Listing['columns'] = {
-  id: { column: 'id', type: 'text' },
-  name: { column: 'name', type: 'text' },
-  description: { column: 'description', type: 'text' },
-  project_id: { column: 'project_id', type: 'text' },
-  tenant_id: { column: 'project_id', type: 'text' },
-  admin_state_up: { column: 'admin_state_up', type: 'flag' },
-  port_security_enabled: { column: 'port_security_enabled', type: 'flag' },
-  mtu: { column: 'mtu', type: 'integer' },
-  'provider:network_type': { column: 'segment_type', type: 'text' },
-  'provider:segmentation_id': { column: 'segment_key', type: 'integer' },
-  revision_number: { column: 'revision_number', type: 'integer' },
-};
-
 @ApiTags('network')
 @Controller('network/v2.0/networks')
 export class NetworksController {
+  private readonly collection: Collection;
+
   constructor(
     private readonly gateway: Gateway,
-    private readonly models: NetworkModels,
+    models: NetworkModels,
     private readonly picks: Picks,
     private readonly identifiers: Identifiers,
     private readonly underlay: Underlay,
-  ) {}
+  ) {
+    this.collection = new Collection(gateway, {
+      kind: 'network',
+      filters: NETWORK_FILTERS,
+      columns: {
+        admin_state_up: { column: 'admin_state_up', type: 'flag' },
+        port_security_enabled: { column: 'port_security_enabled', type: 'flag' },
+        mtu: { column: 'mtu', type: 'integer' },
+        'provider:network_type': { column: 'segment_type', type: 'text' },
+        'provider:segmentation_id': { column: 'segment_key', type: 'integer' },
+      },
+      render: (row, caller) => networkView(models.network(row), isAdmin(caller)),
+    });
+  }
 
   @Get()
-  async list(@From() { caller, address }: Asking, @Query() raw: RawQuery, @Req() { url }: FastifyRequest) {
-    const query = parseListQuery(raw, NETWORK_FILTERS);
-    const listing: Listing = {
-      table: 'rm_networks',
-      columns: COLUMNS,
-      render: (row) => networkView(this.models.network(row), isAdmin(caller)),
-    };
-    const listed = await this.gateway.read((rows) => list(rows, listing, query, caller));
-    return { networks: listed.items, ...pageLinks(url, address, 'networks', listed, query) };
+  list(@From() asking: Asking, @Query() raw: RawQuery, @Req() { url }: FastifyRequest) {
+    return this.collection.list(asking, raw, url);
   }
 
   @Get(':id')
-  async show(@From() { caller }: Asking, @Param('id') id: string, @Query('fields') fields?: string | string[]) {
-    const network = await this.gateway.read((rows) =>
-      networkView(this.models.network(visible.network(rows, id, caller)), isAdmin(caller)),
-    );
-    return { network: select(network, many(fields)) };
+  show(@From() asking: Asking, @Param('id') id: string, @Query('fields') fields?: string | string[]) {
+    return this.collection.show(asking, id, fields);
   }
 
   @Post()

@@ -3,76 +3,62 @@ import { ApiTags } from '@nestjs/swagger';
 import type { FastifyRequest } from 'fastify';
 import { type AddressChoice, createPort, deletePort, updatePort } from '@weir/domain';
 import { invalid, type Ip, type NetworkId, parseIp, type SubnetId } from '@weir/kernel';
-import { many, parseBody, parseListQuery, type RawQuery, select } from '@weir/openstack-api';
+import { many, parseBody, type RawQuery } from '@weir/openstack-api';
 import { PORT_FILTERS, type PortCreate, portCreate, portUpdate, portView } from '@weir/openstack-api/network';
-import { list, type Listing, pageLinks } from '../http/listing';
 import { type Asking, From } from '../http/request';
 import { isAdmin } from '../identity/authentication';
 import { Gateway } from '../orchestration/gateway';
 import { Identifiers } from '../orchestration/identifiers';
+import { Collection } from './collection';
 import { NetworkModels } from './models';
 import { Picks } from './picks';
 import { projectFor, refuseReaders, visible } from './scope';
 
-const COLUMNS: Listing['columns'] = {
-  id: { column: 'id', type: 'text' },
-  name: { column: 'name', type: 'text' },
-  description: { column: 'description', type: 'text' },
-  project_id: { column: 'project_id', type: 'text' },
-  tenant_id: { column: 'project_id', type: 'text' },
-  network_id: { column: 'network_id', type: 'text' },
-  mac_address: { column: 'mac_address', type: 'text' },
-  device_id: { column: 'device_id', type: 'text' },
-  device_owner: { column: 'device_owner', type: 'text' },
-  admin_state_up: { column: 'admin_state_up', type: 'flag' },
-  port_security_enabled: { column: 'port_security_enabled', type: 'flag' },
-  'binding:host_id': { column: 'binding_host', type: 'text' },
-  revision_number: { column: 'revision_number', type: 'integer' },
-};
-
 @ApiTags('network')
 @Controller('network/v2.0/ports')
 export class PortsController {
+  private readonly collection: Collection;
+
   constructor(
     private readonly gateway: Gateway,
-    private readonly models: NetworkModels,
+    models: NetworkModels,
     private readonly picks: Picks,
     private readonly identifiers: Identifiers,
-  ) {}
-
-  @Get()
-  async list(@From() { caller, address }: Asking, @Query() raw: RawQuery, @Req() { url }: FastifyRequest) {
-    const { fixed_ips: fixedIps, ...others } = raw;
-    const query = parseListQuery(others, PORT_FILTERS);
-    const wanted = many(fixedIps).map(parseFixedIpFilter);
-    const listing: Listing = {
-      table: 'rm_ports',
+  ) {
+    this.collection = new Collection(gateway, {
+      kind: 'port',
+      filters: PORT_FILTERS,
+      columns: {
+        network_id: { column: 'network_id', type: 'text' },
+        mac_address: { column: 'mac_address', type: 'text' },
+        device_id: { column: 'device_id', type: 'text' },
+        device_owner: { column: 'device_owner', type: 'text' },
+        admin_state_up: { column: 'admin_state_up', type: 'flag' },
+        port_security_enabled: { column: 'port_security_enabled', type: 'flag' },
+        'binding:host_id': { column: 'binding_host', type: 'text' },
+      },
       // One that is going is deleted for its user; only its site has yet to say so.
       where: { deleting: 0 },
-      columns: COLUMNS,
-      render: (row) => portView(this.models.port(row), isAdmin(caller)),
-    };
-    const listed = await this.gateway.read((rows) => {
-      // The addresses' own table finds the ports; only those are rendered.
-      const ids =
-        wanted.length === 0
-          ? undefined
-          : wanted.flatMap((filter) => rows.live('rm_addresses', filter).map((row) => row['port_id'] as string));
-      const filters = {
-        ...query.filters,
-        ...(ids ? { id: (query.filters['id'] ?? ids).filter((id) => ids.includes(id)) } : {}),
-      };
-      return list(rows, listing, { ...query, filters }, caller);
+      render: (row, caller) => portView(models.port(row), isAdmin(caller)),
     });
-    return { ports: listed.items, ...pageLinks(url, address, 'ports', listed, query) };
+  }
+
+  @Get()
+  list(@From() asking: Asking, @Query() raw: RawQuery, @Req() { url }: FastifyRequest) {
+    const { fixed_ips: fixedIps, ...others } = raw;
+    const wanted = many(fixedIps).map(parseFixedIpFilter);
+    return this.collection.list(asking, others, url, (query, rows) => {
+      if (wanted.length === 0) return query;
+      // The addresses' own table finds the ports; only those are rendered.
+      const ids = wanted.flatMap((filter) => rows.live('rm_addresses', filter).map((row) => row['port_id'] as string));
+      const asked = query.filters['id'];
+      return { ...query, filters: { ...query.filters, id: asked ? asked.filter((id) => ids.includes(id)) : ids } };
+    });
   }
 
   @Get(':id')
-  async show(@From() { caller }: Asking, @Param('id') id: string, @Query('fields') fields?: string | string[]) {
-    const port = await this.gateway.read((rows) =>
-      portView(this.models.port(visible.port(rows, id, caller)), isAdmin(caller)),
-    );
-    return { port: select(port, many(fields)) };
+  show(@From() asking: Asking, @Param('id') id: string, @Query('fields') fields?: string | string[]) {
+    return this.collection.show(asking, id, fields);
   }
 
   @Post()

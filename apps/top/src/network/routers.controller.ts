@@ -3,7 +3,7 @@ import { ApiTags } from '@nestjs/swagger';
 import type { FastifyRequest } from 'fastify';
 import { addRouterInterface, createRouter, deleteRouter, removeRouterInterface, updateRouter } from '@weir/domain';
 import type { PortId, RouterId, SubnetId } from '@weir/kernel';
-import { many, parseBody, parseListQuery, type RawQuery, select } from '@weir/openstack-api';
+import { parseBody, type RawQuery } from '@weir/openstack-api';
 import {
   ROUTER_FILTERS,
   routerCreate,
@@ -12,51 +12,44 @@ import {
   routerUpdate,
   routerView,
 } from '@weir/openstack-api/network';
-import { list, type Listing, pageLinks } from '../http/listing';
 import { type Asking, From } from '../http/request';
 import { Gateway } from '../orchestration/gateway';
 import { Identifiers } from '../orchestration/identifiers';
+import { Collection } from './collection';
 import { NetworkModels } from './models';
 import { projectFor, refuseReaders, visible } from './scope';
 import { Underlay } from './underlay';
 
-const COLUMNS: Listing['columns'] = {
-  id: { column: 'id', type: 'text' },
-  name: { column: 'name', type: 'text' },
-  description: { column: 'description', type: 'text' },
-  project_id: { column: 'project_id', type: 'text' },
-  tenant_id: { column: 'project_id', type: 'text' },
-  admin_state_up: { column: 'admin_state_up', type: 'flag' },
-  distributed: { column: 'distributed', type: 'flag' },
-  revision_number: { column: 'revision_number', type: 'integer' },
-};
-
 @ApiTags('network')
 @Controller('network/v2.0/routers')
 export class RoutersController {
+  private readonly collection: Collection;
+
   constructor(
     private readonly gateway: Gateway,
-    private readonly models: NetworkModels,
+    models: NetworkModels,
     private readonly identifiers: Identifiers,
     private readonly underlay: Underlay,
-  ) {}
+  ) {
+    this.collection = new Collection(gateway, {
+      kind: 'router',
+      filters: ROUTER_FILTERS,
+      columns: {
+        admin_state_up: { column: 'admin_state_up', type: 'flag' },
+        distributed: { column: 'distributed', type: 'flag' },
+      },
+      render: (row) => routerView(models.router(row)),
+    });
+  }
 
   @Get()
-  async list(@From() { caller, address }: Asking, @Query() raw: RawQuery, @Req() { url }: FastifyRequest) {
-    const query = parseListQuery(raw, ROUTER_FILTERS);
-    const listing: Listing = {
-      table: 'rm_routers',
-      columns: COLUMNS,
-      render: (row) => routerView(this.models.router(row)),
-    };
-    const listed = await this.gateway.read((rows) => list(rows, listing, query, caller));
-    return { routers: listed.items, ...pageLinks(url, address, 'routers', listed, query) };
+  list(@From() asking: Asking, @Query() raw: RawQuery, @Req() { url }: FastifyRequest) {
+    return this.collection.list(asking, raw, url);
   }
 
   @Get(':id')
-  async show(@From() { caller }: Asking, @Param('id') id: string, @Query('fields') fields?: string | string[]) {
-    const router = await this.gateway.read((rows) => routerView(this.models.router(visible.router(rows, id, caller))));
-    return { router: select(router, many(fields)) };
+  show(@From() asking: Asking, @Param('id') id: string, @Query('fields') fields?: string | string[]) {
+    return this.collection.show(asking, id, fields);
   }
 
   @Post()

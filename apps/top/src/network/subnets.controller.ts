@@ -3,55 +3,48 @@ import { ApiTags } from '@nestjs/swagger';
 import type { FastifyRequest } from 'fastify';
 import { addSubnet, closeSubnet, NetworkNotFound, removeSubnet, reopenSubnet, updateSubnet } from '@weir/domain';
 import type { NetworkId, PortId, SubnetId } from '@weir/kernel';
-import { many, parseBody, parseListQuery, type RawQuery, select } from '@weir/openstack-api';
+import { parseBody, type RawQuery } from '@weir/openstack-api';
 import { SUBNET_FILTERS, subnetCreate, subnetUpdate, subnetView } from '@weir/openstack-api/network';
-import { list, type Listing, pageLinks } from '../http/listing';
 import { type Asking, From } from '../http/request';
 import { Gateway } from '../orchestration/gateway';
 import { Identifiers } from '../orchestration/identifiers';
+import { Collection } from './collection';
 import { NetworkModels } from './models';
 import { Picks } from './picks';
 import { refuseReaders, visible } from './scope';
 
-const COLUMNS: Listing['columns'] = {
-  id: { column: 'id', type: 'text' },
-  name: { column: 'name', type: 'text' },
-  description: { column: 'description', type: 'text' },
-  project_id: { column: 'project_id', type: 'text' },
-  tenant_id: { column: 'project_id', type: 'text' },
-  network_id: { column: 'network_id', type: 'text' },
-  cidr: { column: 'cidr', type: 'text' },
-  gateway_ip: { column: 'gateway_ip', type: 'text' },
-  enable_dhcp: { column: 'enable_dhcp', type: 'flag' },
-  revision_number: { column: 'revision_number', type: 'integer' },
-};
-
 @ApiTags('network')
 @Controller('network/v2.0/subnets')
 export class SubnetsController {
+  private readonly collection: Collection;
+
   constructor(
     private readonly gateway: Gateway,
-    private readonly models: NetworkModels,
+    models: NetworkModels,
     private readonly picks: Picks,
     private readonly identifiers: Identifiers,
-  ) {}
+  ) {
+    this.collection = new Collection(gateway, {
+      kind: 'subnet',
+      filters: SUBNET_FILTERS,
+      columns: {
+        network_id: { column: 'network_id', type: 'text' },
+        cidr: { column: 'cidr', type: 'text' },
+        gateway_ip: { column: 'gateway_ip', type: 'text' },
+        enable_dhcp: { column: 'enable_dhcp', type: 'flag' },
+      },
+      render: (row) => subnetView(models.subnet(row)),
+    });
+  }
 
   @Get()
-  async list(@From() { caller, address }: Asking, @Query() raw: RawQuery, @Req() { url }: FastifyRequest) {
-    const query = parseListQuery(raw, SUBNET_FILTERS);
-    const listing: Listing = {
-      table: 'rm_subnets',
-      columns: COLUMNS,
-      render: (row) => subnetView(this.models.subnet(row)),
-    };
-    const listed = await this.gateway.read((rows) => list(rows, listing, query, caller));
-    return { subnets: listed.items, ...pageLinks(url, address, 'subnets', listed, query) };
+  list(@From() asking: Asking, @Query() raw: RawQuery, @Req() { url }: FastifyRequest) {
+    return this.collection.list(asking, raw, url);
   }
 
   @Get(':id')
-  async show(@From() { caller }: Asking, @Param('id') id: string, @Query('fields') fields?: string | string[]) {
-    const subnet = await this.gateway.read((rows) => subnetView(this.models.subnet(visible.subnet(rows, id, caller))));
-    return { subnet: select(subnet, many(fields)) };
+  show(@From() asking: Asking, @Param('id') id: string, @Query('fields') fields?: string | string[]) {
+    return this.collection.show(asking, id, fields);
   }
 
   @Post()
