@@ -92,7 +92,7 @@ export async function createTop(options: TopOptions): Promise<Top> {
     rows,
     identities,
     authentication: new Authentication(identities, clock, random),
-    models: new NetworkModels(rows, observed, (network) => publication.sitesOf(network)),
+    models: new NetworkModels(observed, (network) => publication.sitesOf(network)),
     intake,
     sites: new Sites(rows, facts, publisher, observed, run, random),
     metrics: new Metrics(rows, publisher, observed, () => facts.head().position),

@@ -1,4 +1,4 @@
-import type { Row } from '@weir/event-store';
+import type { Row, RowReader } from '@weir/event-store';
 import { type ListQuery, many, parseListQuery, type RawQuery, select } from '@weir/openstack-api';
 import { list, type Listing, pageLinks } from '../http/listing';
 import type { Asking } from '../http/request';
@@ -25,7 +25,7 @@ export interface CollectionOf {
   readonly filters: readonly string[];
   readonly columns: Listing['columns'];
   readonly where?: NonNullable<Listing['where']>;
-  readonly render: (row: Row, caller: Caller) => Rendered;
+  readonly render: (rows: RowReader, row: Row, caller: Caller) => Rendered;
 }
 
 /** How any collection of the Networking API is listed and shown. */
@@ -40,18 +40,20 @@ export class Collection {
     { caller, address }: Asking,
     raw: RawQuery,
     url: string,
-    narrowed: (query: ListQuery, rows: Parameters<Parameters<Gateway['read']>[0]>[0]) => ListQuery = (query) => query,
+    narrowed: (query: ListQuery, rows: RowReader) => ListQuery = (query) => query,
   ): Promise<Readonly<Record<string, unknown>>> {
     const { kind, filters, columns, where, render } = this.of;
     const plural = `${kind}s`;
     const query = parseListQuery(raw, filters);
-    const listing: Listing = {
-      table: `rm_${plural}`,
-      columns: { ...COMMON_COLUMNS, ...columns },
-      render: (row) => render(row, caller),
-      ...(where && { where }),
-    };
-    const listed = await this.gateway.read((rows) => list(rows, listing, narrowed(query, rows), caller));
+    const listed = await this.gateway.read((rows) => {
+      const listing: Listing = {
+        table: `rm_${plural}`,
+        columns: { ...COMMON_COLUMNS, ...columns },
+        render: (row) => render(rows, row, caller),
+        ...(where && { where }),
+      };
+      return list(rows, listing, narrowed(query, rows), caller);
+    });
     return { [plural]: listed.items, ...pageLinks(url, address, plural, listed, query) };
   }
 
@@ -61,7 +63,7 @@ export class Collection {
     fields?: string | readonly string[],
   ): Promise<Readonly<Record<string, unknown>>> {
     const { kind, render } = this.of;
-    const shown = await this.gateway.read((rows) => render(visible[kind](rows, id, caller), caller));
+    const shown = await this.gateway.read((rows) => render(rows, visible[kind](rows, id, caller), caller));
     return { [kind]: select(shown, many(fields)) };
   }
 }

@@ -20,13 +20,12 @@ function common(row: Row) {
 
 export class NetworkModels {
   constructor(
-    private readonly rows: RowReader,
     private readonly observed: Observed,
     /** The sites that a network's facts go to. */
     private readonly sitesOf: (network: string) => readonly string[],
   ) {}
 
-  network(row: Row): NetworkModel {
+  network(rows: RowReader, row: Row): NetworkModel {
     const id = row['id'] as string;
     return {
       ...common(row),
@@ -36,8 +35,8 @@ export class NetworkModels {
       segment_type: row['segment_type'] as string,
       segment_key: row['segment_key'] as number,
       availability_zone_hints: row['availability_zone_hints'] as string[],
-      availability_zones: this.zones(this.sitesOf(id)),
-      subnets: this.rows.live('rm_subnets', { network_id: id }).map((subnet) => subnet['id'] as string),
+      availability_zones: this.zones(rows, this.sitesOf(id)),
+      subnets: rows.live('rm_subnets', { network_id: id }).map((subnet) => subnet['id'] as string),
     };
   }
 
@@ -54,8 +53,8 @@ export class NetworkModels {
     };
   }
 
-  router(row: Row): RouterModel {
-    const networks = this.rows
+  router(rows: RowReader, row: Row): RouterModel {
+    const networks = rows
       .live('rm_router_interfaces', { router_id: row['id'] as string })
       .map((port) => port['network_id'] as string);
     return {
@@ -64,7 +63,7 @@ export class NetworkModels {
       distributed: flag(row['distributed']),
       routes: row['routes'] as unknown as RouterModel['routes'],
       availability_zone_hints: row['availability_zone_hints'] as string[],
-      availability_zones: this.zones([...new Set(networks.flatMap((network) => this.sitesOf(network)))]),
+      availability_zones: this.zones(rows, [...new Set(networks.flatMap((network) => this.sitesOf(network)))]),
     };
   }
 
@@ -92,11 +91,9 @@ export class NetworkModels {
     return seen?.status === 'active' ? 'ACTIVE' : 'DOWN';
   }
 
-  private zones(sites: readonly string[]): readonly string[] {
+  private zones(rows: RowReader, sites: readonly string[]): readonly string[] {
     return sites
-      .flatMap((site) =>
-        this.rows.live('rm_zones', { site_id: site }).map((zone) => zone['availability_zone'] as string),
-      )
+      .flatMap((site) => rows.live('rm_zones', { site_id: site }).map((zone) => zone['availability_zone'] as string))
       .sort();
   }
 }

@@ -50,7 +50,7 @@ export class NetworksController {
         'provider:network_type': { column: 'segment_type', type: 'text' },
         'provider:segmentation_id': { column: 'segment_key', type: 'integer' },
       },
-      render: (row, caller) => networkView(models.network(row), isAdmin(caller)),
+      render: (rows, row, caller) => networkView(models.network(rows, row), isAdmin(caller)),
     });
   }
 

@@ -39,7 +39,7 @@ export class PortsController {
       },
       // One that is going is deleted for its user; only its site has yet to say so.
       where: { deleting: 0 },
-      render: (row, caller) => portView(models.port(row), isAdmin(caller)),
+      render: (_rows, row, caller) => portView(models.port(row), isAdmin(caller)),
     });
   }
 

@@ -38,7 +38,7 @@ export class RoutersController {
         admin_state_up: { column: 'admin_state_up', type: 'flag' },
         distributed: { column: 'distributed', type: 'flag' },
       },
-      render: (row) => routerView(models.router(row)),
+      render: (rows, row) => routerView(models.router(rows, row)),
     });
   }
 

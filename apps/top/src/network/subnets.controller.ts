@@ -33,7 +33,7 @@ export class SubnetsController {
         gateway_ip: { column: 'gateway_ip', type: 'text' },
         enable_dhcp: { column: 'enable_dhcp', type: 'flag' },
       },
-      render: (row) => subnetView(models.subnet(row)),
+      render: (_rows, row) => subnetView(models.subnet(row)),
     });
   }
 
