@@ -1,5 +1,6 @@
 import { Body, Controller, Delete, Get, HttpCode, Param, Post, Put, Query, Req, Res } from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
+import { DescribedBody } from '../http/documentation';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { notFound } from '@weir/kernel';
 import { one, parseBody, parseLimit, parseListQuery, type RawQuery } from '@weir/openstack-api';
@@ -96,6 +97,7 @@ export class ComputeController {
   }
 
   @Post('v2.1/servers')
+  @DescribedBody(serverCreate)
   @HttpCode(202)
   async create(@From() asking: Asking, @Body() raw: unknown, @Res({ passthrough: true }) reply: FastifyReply) {
     const { server: body } = parseBody(serverCreate, raw);
@@ -117,6 +119,7 @@ export class ComputeController {
   }
 
   @Put('v2.1/servers/:id')
+  @DescribedBody(serverUpdate)
   async update(@From() asking: Asking, @Param('id') id: string, @Body() raw: unknown) {
     const { server: body } = parseBody(serverUpdate, raw);
     refuseReaders(asking.caller);
@@ -137,6 +140,7 @@ export class ComputeController {
   }
 
   @Put('v2.1/servers/:id/metadata')
+  @DescribedBody(metadataBody)
   async replaceMetadata(@From() asking: Asking, @Param('id') id: string, @Body() raw: unknown) {
     const { metadata } = parseBody(metadataBody, raw);
     refuseReaders(asking.caller);
@@ -145,6 +149,7 @@ export class ComputeController {
   }
 
   @Post('v2.1/servers/:id/metadata')
+  @DescribedBody(metadataBody)
   @HttpCode(200)
   async mergeMetadata(@From() asking: Asking, @Param('id') id: string, @Body() raw: unknown) {
     const { metadata } = parseBody(metadataBody, raw);

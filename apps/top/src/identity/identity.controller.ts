@@ -1,5 +1,6 @@
 import { Body, Controller, Get, Headers, HttpCode, Param, Post, Query, Res } from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
+import { DescribedBody } from '../http/documentation';
 import type { FastifyReply } from 'fastify';
 import { notFound } from '@weir/kernel';
 import { one, parseBody, type RawQuery } from '@weir/openstack-api';
@@ -40,6 +41,7 @@ export class IdentityController {
 
   @Public()
   @Post('v3/auth/tokens')
+  @DescribedBody(authSchema)
   @HttpCode(201)
   async logIn(@Body() body: unknown, @Address() address: string, @Res({ passthrough: true }) reply: FastifyReply) {
     const { token, facts } = await this.authentication.logIn(parseBody(authSchema, body));

@@ -1,5 +1,6 @@
 import { Body, Controller, Delete, Get, HttpCode, Param, Post, Put, Query, Req } from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
+import { DescribedBody } from '../http/documentation';
 import type { FastifyRequest } from 'fastify';
 import {
   closeNetwork,
@@ -65,6 +66,7 @@ export class NetworksController {
   }
 
   @Post()
+  @DescribedBody(networkCreate)
   @HttpCode(201)
   async create(@From() asking: Asking, @Body() raw: unknown) {
     const { network: body } = parseBody(networkCreate, raw);
@@ -95,6 +97,7 @@ export class NetworksController {
   }
 
   @Put(':id')
+  @DescribedBody(networkUpdate)
   async update(@From() asking: Asking, @Param('id') id: string, @Body() raw: unknown) {
     const { network: body } = parseBody(networkUpdate, raw);
     refuseReaders(asking.caller);

@@ -1,5 +1,6 @@
 import { Body, Controller, Delete, Get, HttpCode, Param, Post, Put, Query, Req } from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
+import { DescribedBody } from '../http/documentation';
 import type { FastifyRequest } from 'fastify';
 import { type AddressChoice, createPort, deletePort, updatePort } from '@weir/domain';
 import { invalid, type Ip, type NetworkId, parseIp, type SubnetId } from '@weir/kernel';
@@ -62,6 +63,7 @@ export class PortsController {
   }
 
   @Post()
+  @DescribedBody(portCreate)
   @HttpCode(201)
   async create(@From() asking: Asking, @Body() raw: unknown) {
     const { port: body } = parseBody(portCreate, raw);
@@ -90,6 +92,7 @@ export class PortsController {
   }
 
   @Put(':id')
+  @DescribedBody(portUpdate)
   async update(@From() asking: Asking, @Param('id') id: string, @Body() raw: unknown) {
     const { port: body } = parseBody(portUpdate, raw);
     refuseReaders(asking.caller);

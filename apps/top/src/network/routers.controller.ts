@@ -1,5 +1,6 @@
 import { Body, Controller, Delete, Get, HttpCode, Param, Post, Put, Query, Req } from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
+import { DescribedBody } from '../http/documentation';
 import type { FastifyRequest } from 'fastify';
 import { addRouterInterface, createRouter, deleteRouter, removeRouterInterface, updateRouter } from '@weir/domain';
 import type { PortId, RouterId, SubnetId } from '@weir/kernel';
@@ -53,6 +54,7 @@ export class RoutersController {
   }
 
   @Post()
+  @DescribedBody(routerCreate)
   @HttpCode(201)
   async create(@From() asking: Asking, @Body() raw: unknown) {
     const { router: body } = parseBody(routerCreate, raw);
@@ -75,6 +77,7 @@ export class RoutersController {
   }
 
   @Put(':id')
+  @DescribedBody(routerUpdate)
   async update(@From() asking: Asking, @Param('id') id: string, @Body() raw: unknown) {
     const { router: body } = parseBody(routerUpdate, raw);
     refuseReaders(asking.caller);
@@ -98,6 +101,7 @@ export class RoutersController {
   }
 
   @Put(':id/add_router_interface')
+  @DescribedBody(routerInterface)
   async addInterface(@From() asking: Asking, @Param('id') id: string, @Body() raw: unknown) {
     const body = parseBody(routerInterface, raw);
     const { caller, origin } = asking;
@@ -118,6 +122,7 @@ export class RoutersController {
   }
 
   @Put(':id/remove_router_interface')
+  @DescribedBody(routerInterface)
   async removeInterface(@From() asking: Asking, @Param('id') id: string, @Body() raw: unknown) {
     const body = parseBody(routerInterface, raw);
     const { caller, origin } = asking;

@@ -1,5 +1,6 @@
 import { Body, Controller, Delete, Get, HttpCode, Param, Post, Put, Query, Req } from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
+import { DescribedBody } from '../http/documentation';
 import type { FastifyRequest } from 'fastify';
 import { addSubnet, closeSubnet, NetworkNotFound, removeSubnet, reopenSubnet, updateSubnet } from '@weir/domain';
 import type { NetworkId, PortId, SubnetId } from '@weir/kernel';
@@ -48,6 +49,7 @@ export class SubnetsController {
   }
 
   @Post()
+  @DescribedBody(subnetCreate)
   @HttpCode(201)
   async create(@From() asking: Asking, @Body() raw: unknown) {
     const { subnet: body } = parseBody(subnetCreate, raw);
@@ -79,6 +81,7 @@ export class SubnetsController {
   }
 
   @Put(':id')
+  @DescribedBody(subnetUpdate)
   async update(@From() asking: Asking, @Param('id') id: string, @Body() raw: unknown) {
     const { subnet: body } = parseBody(subnetUpdate, raw);
     refuseReaders(asking.caller);

@@ -1,5 +1,6 @@
 import { Body, Controller, HttpCode, Param, Post } from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
+import { DescribedBody } from '../http/documentation';
 import { z } from 'zod';
 import { conflict } from '@weir/kernel';
 import { parseBody } from '@weir/openstack-api';
@@ -32,6 +33,7 @@ export class ExecController {
 
   /** Runs a command inside an instance, through its Bottom and Host; it changes nothing of what is desired. */
   @Post(':id/exec')
+  @DescribedBody(execBody)
   @HttpCode(200)
   async exec(@From() { caller }: Asking, @Param('id') id: string, @Body() raw: unknown) {
     const { command, timeout } = parseBody(execBody, raw);

@@ -1,5 +1,6 @@
 import { Body, Controller, Delete, Get, HttpCode, Param, Post } from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
+import { DescribedBody } from '../http/documentation';
 import { forbidden } from '@weir/kernel';
 import { parseBody } from '@weir/openstack-api';
 import { siteCreate, siteView } from '@weir/openstack-api/sites';
@@ -14,6 +15,7 @@ export class SitesController {
   constructor(private readonly sites: Sites) {}
 
   @Post()
+  @DescribedBody(siteCreate)
   @HttpCode(201)
   async add(@From() { caller, origin }: Asking, @Body() raw: unknown) {
     adminsOnly(caller);
