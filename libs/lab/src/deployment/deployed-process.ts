@@ -19,7 +19,7 @@ export interface ProcessPlan {
 }
 
 const END_DEADLINE_MS = 5_000;
-const QUOTED_LINES = 5;
+const QUOTED_LINES = 10;
 
 /** One of Weir's processes: started, killed and started again, its output in a file. */
 export class DeployedProcess {

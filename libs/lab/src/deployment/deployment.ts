@@ -125,6 +125,7 @@ export class Deployment {
   private client: ApiClient | undefined;
   private asked: Tenant | undefined;
   private seen = 0;
+  private stopped = false;
 
   constructor(
     private readonly options: DeploymentOptions,
@@ -247,6 +248,7 @@ export class Deployment {
   readonly wait: Wait = async (condition, options) => {
     const outcome = await waitFor(
       async () => {
+        if (this.stopped) return { ended: conflict('The deployment has been stopped.') };
         const [ended] = [...this.processes.values()].flatMap((each) => each.unexpectedEnd() ?? []);
         if (ended !== undefined) return { ended };
         const value = await condition();
@@ -258,8 +260,9 @@ export class Deployment {
     return outcome.value;
   };
 
-  /** Ends all processes in order, from below; without a lab it also removes what they leave but their logs. May be called again. */
+  /** Ends all processes in order, from below, and what waits for them; without a lab it also removes what they leave but their logs. May be called again. */
   async stop(): Promise<void> {
+    this.stopped = true;
     const ended = (prefix: string) =>
       Promise.all(
         [...this.processes.values()].filter(({ name }) => name.startsWith(prefix)).map((each) => each.stop()),
@@ -304,12 +307,16 @@ export class Deployment {
   }
 
   private add(name: string, program: string, args: () => readonly string[]): DeployedProcess {
+    const argsNow = () => {
+      if (this.stopped) throw conflict('The deployment has been stopped.');
+      return args();
+    };
     const started = (pid: number): void => {
       this.owner.track(pid);
       this.logger.info('Started', { process: name, pid });
     };
     const log = join(this.logs, `${name}.log`);
-    const added = new DeployedProcess({ name, program, args, log, started });
+    const added = new DeployedProcess({ name, program, args: argsNow, log, started });
     this.processes.set(name, added);
     return added;
   }

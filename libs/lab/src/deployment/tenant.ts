@@ -1,6 +1,5 @@
 import { ApiRefused, type ApiClient } from './api-client';
 import { type WaitOptions } from '../wait-for';
-import { netnsPath } from '../run';
 
 export interface Named {
   readonly id: string;
@@ -36,14 +35,13 @@ export interface ExecResult {
   readonly stderr: string;
 }
 
-/** Where a server's first port is, on hypervisor `namespace`. */
+/** Where a server's port is, on hypervisor `namespace`. */
 export interface Instance {
   readonly server: string;
   readonly name: string;
   readonly port: string;
   readonly host: string;
   readonly netns: string;
-  readonly netnsPath: string;
   /** Inside the namespace. */
   readonly interface: string;
   readonly ip: string;
@@ -70,7 +68,6 @@ interface PortBody {
 }
 
 const TINY = '1';
-const FIRST_INTERFACE = 'eth0';
 const STATUS_DEADLINE_MS = 30_000;
 const NOT_FOUND = 404;
 
@@ -120,8 +117,10 @@ export class Tenant {
     return serverOf((await this.client.request<{ server: ServerBody }>('GET', `/compute/v2.1/servers/${id}`)).server);
   }
 
-  async servers(): Promise<readonly Server[]> {
-    const { servers } = await this.client.request<{ servers: ServerBody[] }>('GET', '/compute/v2.1/servers/detail');
+  /** Of the own project unless the query says otherwise, the newest first. */
+  async servers(query = ''): Promise<readonly Server[]> {
+    const path = `/compute/v2.1/servers/detail${query}`;
+    const { servers } = await this.client.request<{ servers: ServerBody[] }>('GET', path);
     return servers.map(serverOf);
   }
 
@@ -168,31 +167,31 @@ export class Tenant {
     };
   }
 
-  /** Every server that is placed, the oldest first. */
+  /** The ports of every project's ACTIVE servers, the oldest server first, each server's in the order of its interfaces. */
   async instances(): Promise<readonly Instance[]> {
     const [servers, { ports }] = await Promise.all([
-      this.servers(),
+      this.servers('?all_tenants=1'),
       this.client.request<{ ports: PortBody[] }>('GET', '/network/v2.0/ports'),
     ]);
-    return servers.toReversed().flatMap(({ id, name, host }) => {
-      const port = ports.find((candidate) => candidate.device_id === id);
-      const ip = port?.fixed_ips[0]?.ip_address;
-      if (host === null || port === undefined || ip === undefined) return [];
-      const netns = `weir-${id}`;
-      return [
-        {
-          server: id,
-          name,
-          port: port.id,
-          host,
-          netns,
-          netnsPath: netnsPath(netns),
-          interface: FIRST_INTERFACE,
-          ip,
-          mac: port.mac_address,
-        },
-      ];
+    const placed = servers.toReversed().map(async ({ id, name, host, status }) => {
+      const own = ports.filter((port) => port.device_id === id);
+      if (host === null || status !== 'ACTIVE') return [];
+      const order = own.length < 2 ? own.map((port) => port.id) : await this.interfacesOf(id);
+      return order.flatMap((portId, index): Instance[] => {
+        const port = own.find((candidate) => candidate.id === portId);
+        const ip = port?.fixed_ips[0]?.ip_address;
+        if (port === undefined || ip === undefined) return [];
+        const netns = `weir-${id}`;
+        return [{ server: id, name, port: portId, host, netns, interface: `eth${index}`, ip, mac: port.mac_address }];
+      });
     });
+    return (await Promise.all(placed)).flat();
+  }
+
+  private async interfacesOf(id: string): Promise<readonly string[]> {
+    const path = `/compute/v2.1/servers/${id}/os-interface`;
+    const answer = await this.client.request<{ interfaceAttachments: { port_id: string }[] }>('GET', path);
+    return answer.interfaceAttachments.map((attachment) => attachment.port_id);
   }
 
   private async isGone(id: string): Promise<boolean> {

@@ -1,0 +1,90 @@
+import { join, relative, resolve } from 'node:path';
+import { type Logger, silentLogger, systemClock, systemTimers, WeirError } from '@weir/kernel';
+import { type Options, parseOptions, USAGE } from './options';
+import { play, textOf } from './play';
+import { Stage } from './stage';
+import { Story } from './story';
+
+const DIRECTORY = join('.weir', 'demo');
+const USAGE_STATUS = 2;
+const SIGNALS = { SIGINT: 130, SIGTERM: 143, SIGHUP: 129 } as const;
+
+const say = (text: string) => void process.stderr.write(`${text}\n`);
+const print = (text: string) => void process.stdout.write(`${text}\n`);
+const logger: Logger = {
+  ...silentLogger,
+  warn: (message, fields) => say(`${message} ${JSON.stringify(fields ?? {})}`),
+};
+
+async function main(): Promise<number> {
+  const options = parseOptions(process.argv.slice(2));
+  if (options.help) {
+    process.stdout.write(USAGE);
+    return 0;
+  }
+  const stage = new Stage({ directory: resolve(DIRECTORY), timers: systemTimers, logger });
+  await stage.clear();
+  const stopped = untilSignal();
+  try {
+    const played = await Promise.race([stopped, perform(stage, options)]);
+    if (typeof played === 'number') return played;
+    // Ended by Ctrl-C is ended as intended.
+    if (played.stays) await stopped;
+    return played.ok ? 0 : 1;
+  } finally {
+    say('Cleaning up…');
+    await stage.close();
+  }
+}
+
+async function perform(stage: Stage, options: Options): Promise<{ readonly ok: boolean; readonly stays: boolean }> {
+  const story = new Story(stage, systemClock, systemTimers);
+  const results = await play([...story.opening(), ...(options.empty ? [] : story.acts())], systemClock);
+  const ok = results.every((result) => result.ok);
+  const failed = results.filter((result) => !result.ok);
+  print('');
+  print(ok ? `All ${results.length} steps held.` : `${failed.length} of ${results.length} steps did not hold.`);
+  const stays = !options.once && results.every((result) => result.played);
+  if (stays) {
+    void stage.follow();
+    print(welcome(stage.weir.api));
+  }
+  if (options.json)
+    print(JSON.stringify({ ok, steps: results.map(({ name, ok, ms, detail }) => ({ name, ok, ms, detail })) }));
+  return { ok, stays };
+}
+
+function welcome(api: string): string {
+  const folder = relative(process.cwd(), resolve(DIRECTORY));
+  return `
+Weir is up at ${api}. Try, in another terminal:
+
+  export OS_CLIENT_CONFIG_FILE=${folder}/clouds.yaml
+  openstack --os-cloud weir server list
+  npx --no weir exec web-1 -- ip addr
+  npx --no weir site list
+
+The API's description: ${api}/docs   Metrics: ${api}/metrics
+Logs: ${folder}/logs   The lab's hosts and instances: ${folder}/lab.json
+
+Ctrl-C ends it all and cleans up.
+`;
+}
+
+/** Resolves to the status that a shell gives for the signal. Later ones change nothing: cleaning up goes on. */
+function untilSignal(): Promise<number> {
+  // The terminal may be gone, and with it who reads us.
+  for (const stream of [process.stdout, process.stderr]) stream.on('error', () => undefined);
+  return new Promise((resolve) => {
+    for (const [signal, status] of Object.entries(SIGNALS)) process.on(signal, () => resolve(status));
+  });
+}
+
+main().then(
+  (status) => process.exit(status),
+  (error: unknown) => {
+    const known = error instanceof WeirError;
+    say(known ? textOf(error) : error instanceof Error ? (error.stack ?? error.message) : String(error));
+    process.exit(known && error.reason === 'invalid' ? USAGE_STATUS : 1);
+  },
+);

@@ -1,0 +1,142 @@
+import { conflict, parseIp, parseMac, type Ip, type Mac } from '@weir/kernel';
+import { capture, inject, ping, startUdpProbe, type UdpProbeReport } from '@weir/lab';
+import type { Instance } from '@weir/lab/deployment';
+import { ARP_REPLY, encodeFrame, ipv4, udp } from '@weir/packet';
+import { table } from './table';
+
+const PINGS = { count: 3, intervalMs: 50, timeoutMs: 1_000 };
+
+/** An instance with where it stands. */
+export interface Placed extends Instance {
+  readonly site: string;
+  readonly subnet: string;
+}
+
+export interface PingedPair {
+  readonly from: Placed;
+  readonly to: Placed;
+  readonly received: number;
+  readonly sent: number;
+  /** The median, in milliseconds; undefined when nothing came back. */
+  readonly rtt: number | undefined;
+}
+
+/** Every instance pings every other one; the instances at the same time, each its targets one by one. */
+export async function pingEveryPair(instances: readonly Placed[]): Promise<readonly PingedPair[]> {
+  const all = await Promise.all(
+    instances.map(async (from) => {
+      const pairs: PingedPair[] = [];
+      for (const to of instances.filter((other) => other !== from)) {
+        const { sent, received, rtts } = await ping(from.netns, to.ip, PINGS);
+        const rtt = rtts.toSorted((left, right) => left - right)[Math.floor(rtts.length / 2)];
+        pairs.push({ from, to, sent, received, rtt });
+      }
+      return pairs;
+    }),
+  );
+  return all.flat();
+}
+
+/** `other site, routed`, say. */
+export function kindOf(from: Placed, to: Placed): string {
+  const where = from.host === to.host ? 'same host' : from.site === to.site ? 'other host' : 'other site';
+  return `${where}, ${from.subnet === to.subnet ? 'same subnet' : 'routed'}`;
+}
+
+export function matrix(instances: readonly Placed[], pairs: readonly PingedPair[]): readonly string[] {
+  const header = ['ms', 'address', 'host', ...instances.map(({ name }) => name)];
+  const cell = (from: Placed, to: Placed): string => {
+    if (from === to) return '·';
+    const pair = pairs.find((candidate) => candidate.from === from && candidate.to === to);
+    return pair?.rtt === undefined || pair.received < pair.sent ? 'lost' : pair.rtt.toFixed(2);
+  };
+  return table([
+    header,
+    ...instances.map((from) => [from.name, from.ip, from.host, ...instances.map((to) => cell(from, to))]),
+  ]);
+}
+
+/** The round-trip times by kind of pair, and throws when an answer is missing. */
+export function expectAllAnswered(pairs: readonly PingedPair[]): string {
+  const silent = pairs.filter(({ sent, received }) => sent === 0 || received < sent);
+  const [first] = silent;
+  if (first !== undefined) {
+    const { from, to, received } = first;
+    throw conflict(
+      `${silent.length} of ${pairs.length} pairs lost pings; ${from.name} to ${to.name} (${kindOf(from, to)}) got ${received} of ${PINGS.count} answers.`,
+    );
+  }
+  const kinds = [...new Set(pairs.map(({ from, to }) => kindOf(from, to)))].sort();
+  const medians = kinds.map((kind) => {
+    const rtts = pairs.filter(({ from, to }) => kindOf(from, to) === kind).map(({ rtt }) => rtt ?? 0);
+    return `${kind} ${(rtts.reduce((sum, rtt) => sum + rtt, 0) / rtts.length).toFixed(2)} ms`;
+  });
+  return `${pairs.length} of ${pairs.length} pairs; ${medians.join('; ')}`;
+}
+
+const FORGED_MAC = parseMac('fa:16:3e:0f:0f:0f');
+const FORGED_EACH = 10;
+/** A frame's two MAC addresses may be rewritten on the way; what follows them tells it. */
+const BEHIND_ADDRESSES = 12;
+
+/**
+ * From inside an instance, frames as another sender: other MAC, other IP, ARP with another MAC or IP; then an honest one.
+ * Throws unless the honest one alone reaches the receiver. Answers how many were forged.
+ */
+export async function forge(from: Placed, to: Placed, forgedIp: string): Promise<number> {
+  const [mac, ip] = [parseMac(from.mac), parseIp(from.ip)];
+  const datagram = (source: Mac, sender: Ip, text: string): Uint8Array => {
+    const payload = ipv4({ source: sender, destination: parseIp(to.ip), payload: udp(7, 7, Buffer.from(text)) });
+    return encodeFrame({ destination: parseMac(to.mac), source, payload });
+  };
+  const arp = (senderMac: Mac, senderIp: Ip): Uint8Array =>
+    encodeFrame({
+      destination: parseMac(to.mac),
+      source: mac,
+      payload: {
+        kind: 'arp',
+        operation: ARP_REPLY,
+        senderMac,
+        senderIp,
+        targetMac: parseMac(to.mac),
+        targetIp: parseIp(to.ip),
+      },
+    });
+  const other = parseIp(forgedIp);
+  const forged = [
+    datagram(FORGED_MAC, ip, 'forged'),
+    datagram(mac, other, 'forged'),
+    arp(FORGED_MAC, ip),
+    arp(mac, other),
+  ];
+  const honest = 'weir-honest-frame';
+  const receiver = await capture(to.netns, to.interface, ({ direction }) => direction === 'in');
+  const frames = [...Array.from({ length: FORGED_EACH }, () => forged).flat(), datagram(mac, ip, honest)];
+  await inject(
+    from.netns,
+    from.interface,
+    frames.map((frame) => Buffer.from(frame)),
+  );
+  await receiver.waitFor(({ bytes }) => bytes.includes(honest), { what: `the honest frame of ${from.name}` });
+  const got = (await receiver.stop()).filter(({ bytes }) =>
+    forged.some((frame) => bytes.includes(Buffer.from(frame.subarray(BEHIND_ADDRESSES)))),
+  );
+  if (got.length > 0) throw conflict(`${to.name} on ${to.host} got ${got.length} frames that ${from.name} had forged.`);
+  return forged.length * FORGED_EACH;
+}
+
+/** 100 datagrams a second on each pair for as long as the work takes, and at least so long. */
+export async function underTraffic(
+  pairs: readonly (readonly [Placed, Placed])[],
+  work: () => Promise<unknown>,
+): Promise<readonly UdpProbeReport[]> {
+  const end = ({ netns, ip: address }: Placed) => ({ netns, address });
+  const probes = await Promise.all(pairs.map(([from, to]) => startUdpProbe({ from: end(from), to: end(to) })));
+  try {
+    await work();
+  } catch (error) {
+    await Promise.allSettled(probes.map((probe) => probe.stop()));
+    throw error;
+  }
+  return Promise.all(probes.map((probe) => probe.stop()));
+}
