@@ -1,0 +1,13 @@
+const root = require('../../jest.config.cjs');
+
+const { displayName, testMatch, ...shared } = root.projects.find((project) => project.displayName === 'integration');
+
+/** The whole counts of the fault tests; `npm test` runs samples of the same files. */
+module.exports = {
+  ...shared,
+  rootDir: '../..',
+  globalSetup: root.globalSetup,
+  globals: { chaosInWhole: true },
+  testMatch: ['<rootDir>/test/chaos/**/*.{int,lab}.spec.ts'],
+  reporters: ['<rootDir>/deploy/jest-reporter.cjs'],
+};
