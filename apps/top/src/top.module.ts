@@ -1,8 +1,9 @@
 import { type DynamicModule, Module } from '@nestjs/common';
 import { APP_GUARD } from '@nestjs/core';
 import { CqrsModule } from '@nestjs/cqrs';
-import type { EventStore as EventStorePort, RowReader } from '@weir/event-store';
+import type { EventStore as EventStorePort } from '@weir/event-store';
 import type { Random } from '@weir/kernel';
+import type { Core } from './core';
 import { ComputeController } from './compute/compute.controller';
 import { Servers } from './compute/servers';
 import { AuthenticationGuard } from './http/authentication.guard';
@@ -27,29 +28,24 @@ import { IntendHandler, Shell } from './orchestration/commands';
 import { Gateway } from './orchestration/gateway';
 import { Identifiers } from './orchestration/identifiers';
 import { LookHandler, ReadModels } from './orchestration/reads';
-import type { SiteIntake } from './sites/intake';
 import { Sites } from './sites/sites';
 import { SitesController } from './sites/sites.controller';
 
 /** Everything that the controllers stand on, made by the composition root. */
 export interface TopParts {
-  readonly shell: Shell;
+  readonly core: Core;
   readonly random: Random;
   readonly store: EventStorePort;
-  readonly rows: RowReader;
   readonly identities: IdentityStore;
   readonly authentication: Authentication;
-  readonly models: NetworkModels;
-  readonly intake: SiteIntake;
-  readonly sites: Sites;
-  readonly metrics: Metrics;
 }
 
 @Module({})
 export class TopModule {
   static with(parts: TopParts): DynamicModule {
+    const { core } = parts;
     const value = (provide: abstract new (...never: never[]) => unknown, useValue: unknown) => ({ provide, useValue });
-    const picks = new Picks(parts.rows, parts.random);
+    const picks = new Picks(core.rows, parts.random);
     const identifiers = new Identifiers(parts.random);
     return {
       module: TopModule,
@@ -71,22 +67,22 @@ export class TopModule {
       providers: [
         value(IdentityStore as never, parts.identities),
         value(Authentication, parts.authentication),
-        value(NetworkModels, parts.models),
-        value(Sites, parts.sites),
-        value(Metrics, parts.metrics),
+        value(NetworkModels, core.models),
+        value(Sites, core.sites),
+        value(Metrics, core.metrics),
         value(EventStore, parts.store),
         value(Picks, picks),
         value(Identifiers, identifiers),
-        value(Underlay, new Underlay(parts.rows)),
-        value(Shell, parts.shell),
-        value(ReadModels, { rows: parts.rows }),
+        value(Underlay, new Underlay(core.rows)),
+        value(Shell, core.shell),
+        value(ReadModels, { rows: core.rows }),
         IntendHandler,
         LookHandler,
         Gateway,
         {
           provide: Servers,
           inject: [Gateway],
-          useFactory: (gateway: Gateway) => new Servers(gateway, picks, identifiers, parts.intake),
+          useFactory: (gateway: Gateway) => new Servers(gateway, picks, identifiers, core.intake),
         },
         { provide: APP_GUARD, useClass: AuthenticationGuard },
       ],
