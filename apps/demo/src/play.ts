@@ -24,7 +24,7 @@ export async function play(steps: readonly Step[], clock: Clock): Promise<readon
   let missing: string | undefined;
   const tasks = steps.map((step) => ({
     title: step.name,
-    skip: () => missing !== undefined && notPlayed(missing),
+    skip: () => missing !== undefined && `${step.name}: ${notPlayed(missing)}`,
     rendererOptions: { persistentOutput: true, outputBar: Infinity },
     task: async (_context: unknown, task: { title: string | undefined; output: string }) => {
       const started = clock.monotonic();

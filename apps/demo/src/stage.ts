@@ -1,6 +1,6 @@
 import { existsSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { conflict, type Logger, type Timers } from '@weir/kernel';
+import { conflict, type Logger, type Timers, WeirError } from '@weir/kernel';
 import { createLab, destroyLeftovers, type Lab } from '@weir/lab';
 import { type Deployment, parisAndTokyo, type SiteStatus, startDeployment } from '@weir/lab/deployment';
 
@@ -45,7 +45,10 @@ export class Stage {
 
   /** Removes what a crashed demo left; rejects with `conflict` while one runs in this folder. */
   async clear(): Promise<void> {
-    await destroyLeftovers(this.options.directory);
+    await destroyLeftovers(this.options.directory).catch((cause: unknown) => {
+      if (!(cause instanceof WeirError) || cause.reason !== 'conflict') throw cause;
+      throw conflict('A demo runs in this folder already; end it with Ctrl-C first', { cause });
+    });
     rmSync(join(this.options.directory, 'logs'), { recursive: true, force: true });
   }
 

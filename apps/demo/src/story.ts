@@ -139,12 +139,12 @@ export class Story {
     const placed = await this.placed();
     const lines = await Promise.all(
       placed.map(async (instance) => {
-        const address = await waitFor(() => this.addressIn(instance), {
+        const lease = await waitFor(() => this.leaseIn(instance), {
           what: `the lease of ${instance.name}`,
           deadlineMs: LEASE_DEADLINE_MS,
           everyMs: 100,
         });
-        return [instance.name, ...address];
+        return [instance.name, ...lease];
       }),
     );
     show(table(lines));
@@ -152,17 +152,21 @@ export class Story {
     return `${placed.length} ACTIVE, each with the address that it was given`;
   }
 
-  /** As `ip` tells it inside the instance; undefined until it is the address of its port. */
-  private async addressIn({ server, interface: name, ip }: Placed): Promise<readonly string[] | undefined> {
-    const { tenant } = this.stage.weir;
-    const [address, route] = await Promise.all([
-      tenant.exec(server, ['ip', '-4', 'addr', 'show', 'dev', name]),
-      tenant.exec(server, ['ip', '-4', 'route', 'show', 'default']),
-    ]);
-    const inet = /inet (\S+)/.exec(address.stdout)?.[1];
-    if (inet?.split('/')[0] !== ip) return undefined;
-    const mtu = /mtu (\d+)/.exec(address.stdout)?.[1] ?? '?';
-    return [inet, `mtu ${mtu}`, route.stdout.trim()];
+  /** What its DHCP client keeps and what its kernel has, read inside the instance; undefined until both are its port's. */
+  private async leaseIn({ server, interface: name, ip }: Placed): Promise<readonly string[] | undefined> {
+    const script = `cat /run/weir/${name}/lease && ip -o -4 addr show dev ${name}`;
+    const { stdout } = await this.stage.weir.tenant.exec(server, ['sh', '-c', script]);
+    const lease = new Map([...stdout.matchAll(/^(\w+)=(.*)$/gm)].map(([, key = '', value = '']) => [key, value]));
+    const address = `${ip}/${lease.get('mask') ?? ''}`;
+    if (lease.get('ip') !== ip || !stdout.includes(`inet ${address}`)) return undefined;
+    const told = (key: string) => lease.get(key) ?? 'none';
+    return [
+      address,
+      `from ${told('serverid')}`,
+      `for ${told('lease')} s`,
+      `router ${told('router')}`,
+      `mtu ${told('mtu')}`,
+    ];
   }
 
   private async pingPairs(show: (lines: readonly string[]) => void): Promise<string> {

@@ -1,0 +1,107 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, mkdtempSync, readdirSync, readFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { run, waitFor } from '@weir/lab';
+import { ROOT } from './programs';
+
+/** `.weir/demo/lab.json`. */
+export interface LabFile {
+  readonly api: string;
+  readonly hosts: readonly { readonly name: string; readonly netns: string }[];
+  readonly instances: readonly {
+    readonly server: string;
+    readonly port: string;
+    readonly host: string;
+    readonly netns: string;
+    readonly interface: string;
+  }[];
+}
+
+export interface Outcome {
+  readonly ok: boolean;
+  readonly steps: readonly {
+    readonly name: string;
+    readonly ok: boolean;
+    readonly ms: number;
+    readonly detail: string;
+  }[];
+}
+
+export const newFolder = () => mkdtempSync(join(tmpdir(), 'weir-e2e-'));
+
+/** The demo as a user starts it, in a folder of its own: a user's own demo may run meanwhile. */
+export class DemoProcess {
+  output = '';
+  /** Every namespace that `lab.json` has named. */
+  readonly namespaces = new Set<string>();
+  private readonly child: ChildProcess;
+  private readonly ended: Promise<unknown>;
+  private readonly watch: NodeJS.Timeout;
+
+  constructor(
+    readonly folder: string,
+    ...flags: readonly string[]
+  ) {
+    const program = join(ROOT, 'apps', 'demo', 'dist', 'main.js');
+    this.child = spawn(process.execPath, [program, ...flags], { cwd: folder, stdio: ['ignore', 'pipe', 'pipe'] });
+    for (const stream of [this.child.stdout, this.child.stderr])
+      stream?.on('data', (chunk: Buffer) => (this.output += chunk.toString()));
+    this.ended = once(this.child, 'close');
+    this.watch = setInterval(() => this.noteNamespaces(), 100);
+  }
+
+  get clouds(): string {
+    return join(this.folder, '.weir', 'demo', 'clouds.yaml');
+  }
+
+  get lab(): LabFile {
+    return JSON.parse(readFileSync(join(this.folder, '.weir', 'demo', 'lab.json'), 'utf8')) as LabFile;
+  }
+
+  async untilUp(): Promise<void> {
+    await waitFor(() => this.output.includes('Ctrl-C ends it all') || this.child.exitCode !== null, {
+      what: 'the demo to be up',
+      deadlineMs: 60_000,
+    });
+    if (this.child.exitCode !== null) throw new Error(`The demo ended:\n${this.output}`);
+  }
+
+  /** Its exit status. */
+  async end(signal?: NodeJS.Signals): Promise<number | null> {
+    if (signal !== undefined) this.child.kill(signal);
+    await this.ended;
+    clearInterval(this.watch);
+    return this.child.exitCode;
+  }
+
+  /** Of a demo with `--json` that has ended. */
+  get outcome(): Outcome {
+    const line = this.output
+      .split('\n')
+      .filter((each) => each.startsWith('{"ok"'))
+      .at(-1);
+    if (line === undefined) throw new Error(`The demo printed no outcome:\n${this.output}`);
+    return JSON.parse(line) as Outcome;
+  }
+
+  /** What is still there of it: namespaces, processes, files but its logs. */
+  async leftovers(): Promise<string[]> {
+    const namespaces = readdirSync('/run/netns').filter((name) => this.namespaces.has(name));
+    const { stdout } = await run('ps', ['-eo', 'stat=,args=']);
+    const processes = stdout.split('\n').filter((line) => !line.startsWith('Z') && line.includes(this.folder));
+    const files = readdirSync(join(this.folder, '.weir', 'demo')).filter((name) => name !== 'logs');
+    return [...namespaces, ...processes, ...files];
+  }
+
+  private noteNamespaces(): void {
+    if (!existsSync(join(this.folder, '.weir', 'demo', 'lab.json'))) return;
+    try {
+      for (const { netns } of [...this.lab.hosts, ...this.lab.instances]) this.namespaces.add(netns);
+    } catch (error) {
+      // It went while we looked: the demo cleans up.
+      if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+    }
+  }
+}
