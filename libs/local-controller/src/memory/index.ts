@@ -1,0 +1,3 @@
+export * from './controller-state';
+export * from './instances';
+export * from './switch';
