@@ -1,6 +1,8 @@
 const shared = {
   testEnvironment: 'node',
-  transform: { '^.+\\.ts$': '@swc/jest' },
+  transform: { '^.+\\.[tj]s$': '@swc/jest' },
+  // ESM-only packages, which Jest cannot require on Node 20.
+  transformIgnorePatterns: ['/node_modules/(?!(content-disposition)/)'],
   testEnvironmentOptions: { customExportConditions: ['weir-source', 'node', 'require', 'default'] },
   modulePathIgnorePatterns: ['/dist/', '/\\.weir/'],
 };
