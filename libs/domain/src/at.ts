@@ -1,6 +1,6 @@
 import type { Ip, Mac, NetworkId, PortId, RouterId, ServerId, SiteId, SubnetId } from '@weir/kernel';
 import { capacity } from './capacity/capacity';
-import type { Segment } from './events';
+import type { Segment } from './events/index';
 import { network } from './network/network';
 import { port } from './port/port';
 import { publisher } from './publisher/publisher';

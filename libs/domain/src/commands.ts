@@ -21,7 +21,7 @@ import type {
   Segment,
   SegmentType,
   SiteDriverName,
-} from './events';
+} from './events/index';
 
 /**
  * What each command takes. Ids, time and picks are chosen at the edge. `picked: true` marks a candidate of ours: where it is

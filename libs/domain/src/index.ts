@@ -2,7 +2,7 @@ export * from './at';
 export { IdInUse, InvalidInput, Ipv6NotSupported } from './bounds';
 export * from './capacity/index';
 export * from './commands';
-export * from './events';
+export * from './events/index';
 export * from './network/index';
 export * from './port/index';
 export * from './publisher/index';

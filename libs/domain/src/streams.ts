@@ -1,5 +1,5 @@
 import type { Ip, Mac, NetworkId, PortId, RouterId, ServerId, SiteId, SubnetId } from '@weir/kernel';
-import type { Segment } from './events';
+import type { Segment } from './events/index';
 
 /** Names of streams: one per thing, and one per scarce thing, so that taking two different addresses never conflicts. */
 export const streams = {

@@ -1,5 +1,5 @@
 import type { Decider } from '@weir/kernel';
-import type { DomainEvent } from './events';
+import type { DomainEvent } from './events/index';
 
 /** A stream, and the decider that its events are folded and its commands judged with. `isNew`: its id was just made, so nobody needs to read it. */
 export interface StreamOf<State, Command, Event extends DomainEvent> {

@@ -1,6 +1,6 @@
 import { type Decider, type ServerId, unreachable } from '@weir/kernel';
 import { InvalidInput } from '../bounds';
-import type { CapacityEvent, Resources } from '../events';
+import type { CapacityEvent, Resources } from '../events/index';
 import { NoCapacity } from './errors';
 
 /** Who holds how much is known to each server's own stream, so that this one, which all of a zone's servers write, stays small. */

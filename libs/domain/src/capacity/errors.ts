@@ -1,5 +1,5 @@
 import { WeirError } from '@weir/kernel';
-import type { Resources } from '../events';
+import type { Resources } from '../events/index';
 
 export class NoCapacity extends WeirError {
   constructor(asked: Resources, free: Resources) {

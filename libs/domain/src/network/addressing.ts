@@ -1,6 +1,6 @@
 import { type Cidr, cidrContains, cidrRange, type Ip, ipv4FromNumber, ipv4ToNumber } from '@weir/kernel';
 import { InvalidInput, Ipv6NotSupported, refuseIpv6, refuseMore } from '../bounds';
-import type { AllocationPool, SubnetFields } from '../events';
+import type { AllocationPool, SubnetFields } from '../events/index';
 import {
   GatewayConflictWithAllocationPools,
   InvalidAllocationPool,

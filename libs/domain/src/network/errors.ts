@@ -1,5 +1,5 @@
 import { type Cidr, type Ip, type NetworkId, type PortId, type SubnetId, WeirError } from '@weir/kernel';
-import type { AllocationPool, SegmentType } from '../events';
+import type { AllocationPool, SegmentType } from '../events/index';
 
 /** Class names and texts are Neutron's where it has them: clients branch on the name. */
 

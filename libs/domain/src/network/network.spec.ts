@@ -1,6 +1,6 @@
 import { cidr, given, idOf, ip, judge, Log, on, sample } from '@weir/testing/domain';
 import { IdInUse, InvalidInput, Ipv6NotSupported } from '../bounds';
-import type { NetworkEvent } from '../events';
+import type { NetworkEvent } from '../events/index';
 import { createPort } from '../port/commands';
 import { addRouterInterface, createRouter } from '../router/commands';
 import { CandidateTaken } from '../scarce/errors';
@@ -102,7 +102,7 @@ describe('creating a network', () => {
       .then(on(stream, created), on(segmentStream, taken(networkId)));
   });
   it('picks again when its candidate was taken meanwhile', () => {
-    given(on(segmentStream, taken('other')))
+    given(on(segmentStream, taken(idOf('network', 9))))
       .when(createNetwork(sample.createNetwork()))
       .thenFails(CandidateTaken);
   });
@@ -111,10 +111,10 @@ describe('creating a network', () => {
       createNetwork(
         sample.createNetwork({ segment: { type, key, picked: false }, allowedSegmentTypes: ['vxlan', 'vlan'] }),
       );
-    given(on(segmentStream, taken('other')))
+    given(on(segmentStream, taken(idOf('network', 9))))
       .when(asked('vxlan', 10_000))
       .thenFails(TunnelIdInUse, '10000');
-    given(on(streams.segment({ type: 'vlan', key: 7 }), taken('other')))
+    given(on(streams.segment({ type: 'vlan', key: 7 }), taken(idOf('network', 9))))
       .when(asked('vlan', 7))
       .thenFails(VlanIdInUse, '7');
   });
@@ -322,7 +322,7 @@ describe('adding a subnet', () => {
       .then(on(stream, { type: 'SubnetAdded', data }), on(macStream, taken(subnetId)));
   });
   it('picks again when the candidate for its MAC is taken', () => {
-    given(on(stream, created), on(macStream, taken('x')))
+    given(on(stream, created), on(macStream, taken(idOf('port', 9))))
       .when(add())
       .thenFails(CandidateTaken);
   });

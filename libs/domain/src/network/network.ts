@@ -25,7 +25,7 @@ import {
   refuseOutside,
 } from '../bounds';
 import type { Changes, SubnetRequest } from '../commands';
-import type { NetworkEvent, NetworkFields, Segment, SegmentType, SubnetFields } from '../events';
+import type { NetworkEvent, NetworkFields, Segment, SegmentType, SubnetFields } from '../events/index';
 import { SEGMENT_KEYS } from '../scarce/pick';
 import { hasReservedServer, judgeCidr, serverIpOf, subnetAddressing } from './addressing';
 import {

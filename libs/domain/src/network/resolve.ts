@@ -1,7 +1,7 @@
 import { cidrContains, type NetworkId, type SubnetId } from '@weir/kernel';
 import { InvalidInput, MAX_FIXED_IPS, refuseIpv6, refuseMore } from '../bounds';
 import type { AddressChoice } from '../commands';
-import type { FixedIp } from '../events';
+import type { FixedIp } from '../events/index';
 import { CandidateTaken } from '../scarce/errors';
 import { streams } from '../streams';
 import { isHostOf, isInPools } from './addressing';

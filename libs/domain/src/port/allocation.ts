@@ -1,7 +1,7 @@
 import { type NetworkId, type PortId } from '@weir/kernel';
 import { at } from '../at';
 import type { MacChoice } from '../commands';
-import type { FixedIp, PortEvent } from '../events';
+import type { FixedIp, PortEvent } from '../events/index';
 import { IpAddressAlreadyAllocated, MacAddressInUse } from '../network/errors';
 import { CandidateTaken } from '../scarce/errors';
 import { streams } from '../streams';

@@ -2,7 +2,7 @@ import { type Ip } from '@weir/kernel';
 import { cidr, given, idOf, ip, judge, Log, mac, on, sample } from '@weir/testing/domain';
 import { IdInUse, InvalidInput, Ipv6NotSupported } from '../bounds';
 import type { AddressChoice } from '../commands';
-import type { PortEvent } from '../events';
+import type { PortEvent } from '../events/index';
 import { addSubnet, createNetwork } from '../network/commands';
 import {
   InvalidIpForNetwork,

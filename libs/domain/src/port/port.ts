@@ -1,7 +1,7 @@
 import { canonicalJson, type Decider, type Ip, type PortId, type SiteId, unreachable } from '@weir/kernel';
 import { difference, IdInUse, isEmpty, MAX_FIXED_IPS, refuseLonger, refuseLongText, refuseMore } from '../bounds';
 import type { Changes } from '../commands';
-import type { PortEvent, PortFields } from '../events';
+import type { PortEvent, PortFields } from '../events/index';
 import { DeviceOwnerReserved, PortInUse, PortNotFound, ServicePortInUse, UnsupportedPortDeviceOwner } from './errors';
 
 export const ROUTER_INTERFACE_OWNER = 'network:router_interface';

@@ -1,5 +1,5 @@
 import { type Decider, unreachable } from '@weir/kernel';
-import type { PublisherEvent } from '../events';
+import type { PublisherEvent } from '../events/index';
 
 /** 0 before the first. */
 export interface PublisherState {

@@ -1,7 +1,7 @@
 import { cidr, given, idOf, ip, judge, Log, mac, on, sample } from '@weir/testing/domain';
 import { IdInUse, InvalidInput, Ipv6NotSupported } from '../bounds';
 import type { RemoveRouterInterface } from '../commands';
-import type { RouterEvent } from '../events';
+import type { RouterEvent } from '../events/index';
 import { addSubnet, closeNetwork, closeSubnet, createNetwork } from '../network/commands';
 import {
   IpAddressAlreadyAllocated,

@@ -9,7 +9,7 @@ import {
 } from '@weir/kernel';
 import { difference, IdInUse, isEmpty, MAX_ROUTES, refuseIpv6, refuseLongText, refuseMore } from '../bounds';
 import type { Changes } from '../commands';
-import type { HostRoute, RouterEvent, RouterFields } from '../events';
+import type { HostRoute, RouterEvent, RouterFields } from '../events/index';
 import {
   BadRequest,
   CentralizedRouterNotSupported,

@@ -1,5 +1,5 @@
 import { type Ip, ipv4FromNumber, ipv4ToNumber, type Mac, macFromBytes, type Random } from '@weir/kernel';
-import type { AllocationPool, Segment, SegmentType } from '../events';
+import type { AllocationPool, Segment, SegmentType } from '../events/index';
 
 /** Up to here the free ones are listed and one of them is drawn; above, that costs more than drawing and looking. */
 const LISTED = 4096;

@@ -1,5 +1,5 @@
 import { type Decider, unreachable } from '@weir/kernel';
-import type { ScarceEvent } from '../events';
+import type { ScarceEvent } from '../events/index';
 import { AlreadyTaken } from './errors';
 
 export type ScarceState = { readonly held: false } | { readonly held: true; readonly by: string };

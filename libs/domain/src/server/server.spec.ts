@@ -2,7 +2,7 @@ import { given, idOf, ip, judge, Log, mac, on, sample } from '@weir/testing/doma
 import { IdInUse, InvalidInput } from '../bounds';
 import { changeCapacity } from '../capacity/commands';
 import { NoCapacity } from '../capacity/errors';
-import type { ServerEvent } from '../events';
+import type { ServerEvent } from '../events/index';
 import { addSubnet, closeNetwork, createNetwork } from '../network/commands';
 import { IpAddressAlreadyAllocated, NetworkBeingDeleted } from '../network/errors';
 import { createPort, deletePort } from '../port/commands';

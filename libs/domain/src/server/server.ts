@@ -11,7 +11,7 @@ import {
   refuseMore,
 } from '../bounds';
 import type { Changes } from '../commands';
-import type { ServerEvent } from '../events';
+import type { ServerEvent } from '../events/index';
 import { ServerBeingDeleted, ServerNotFound } from './errors';
 
 type ServerRequested = Extract<ServerEvent, { type: 'ServerRequested' }>['data'];

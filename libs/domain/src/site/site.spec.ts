@@ -1,6 +1,6 @@
 import { given, idOf, judge, on, sample } from '@weir/testing/domain';
 import { IdInUse, InvalidInput } from '../bounds';
-import type { SiteEvent } from '../events';
+import type { SiteEvent } from '../events/index';
 import { streams } from '../streams';
 import {
   addSite,
@@ -46,12 +46,12 @@ describe('adding a site', () => {
       .then(on(streams.site(siteId), added), on(name, taken), on(zoneA, taken), on(zoneB, taken));
   });
   it('is refused when another has its name', () => {
-    given(on(name, { type: 'Taken', data: { by: 'x' } }))
+    given(on(name, { type: 'Taken', data: { by: idOf('site', 9) } }))
       .when(addSite(sample.addSite()))
       .thenFails(SiteNameInUse, "'paris'");
   });
   it('is refused when another has one of its zones', () => {
-    given(on(zoneB, { type: 'Taken', data: { by: 'x' } }))
+    given(on(zoneB, { type: 'Taken', data: { by: idOf('site', 9) } }))
       .when(addSite(sample.addSite()))
       .thenFails(ZoneInUse, "'paris:b'");
   });

@@ -1,6 +1,6 @@
 import { type Decider, type SiteId, unreachable } from '@weir/kernel';
 import { IdInUse, InvalidInput, MAX_MTU, MIN_MTU, refuseMore, refuseOutside } from '../bounds';
-import type { SiteEvent } from '../events';
+import type { SiteEvent } from '../events/index';
 import { JoinTokenUnknown, JoinTokenUsed, SiteNotActive, SiteNotFound, SiteUnreachable } from './errors';
 
 type SiteAdded = Extract<SiteEvent, { type: 'SiteAdded' }>['data'];

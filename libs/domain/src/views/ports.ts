@@ -1,5 +1,5 @@
 import type { Json } from '@weir/kernel';
-import type { FixedIp } from '../events';
+import type { FixedIp } from '../events/index';
 import { flag, flagOf, given, idIn, known, type Row, type RowChange, type Table, type View } from './view';
 
 const ports: Table = {

@@ -1,5 +1,5 @@
 import type { Json } from '@weir/kernel';
-import type { DomainEvent } from '../events';
+import type { DomainEvent } from '../events/index';
 
 /** The event store's types of views, by structure: domain imports kernel alone. */
 

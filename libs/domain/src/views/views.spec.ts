@@ -88,8 +88,8 @@ describe('the table of sites', () => {
   });
   it('says since when a site is unreachable, and no longer once it is back', async () => {
     const log = site();
-    log.run(domain.markSiteUnreachable({ siteId, since: 'then' }));
-    expect((await tablesAfter(log)).get('rm_sites', { id: siteId })).toMatchObject({ unreachable_since: 'then' });
+    log.run(domain.markSiteUnreachable({ siteId, since: timeOf(0) }));
+    expect((await tablesAfter(log)).get('rm_sites', { id: siteId })).toMatchObject({ unreachable_since: timeOf(0) });
     log.run(domain.markSiteReachable({ siteId }));
     expect((await tablesAfter(log)).get('rm_sites', { id: siteId })).toMatchObject({ unreachable_since: null });
   });

@@ -1,5 +1,5 @@
-import { fold, type Decider, type JsonObject } from '@weir/kernel';
-import { begin, type Change, type DomainEvent, type Transaction } from '@weir/domain';
+import { fold, type Decider } from '@weir/kernel';
+import { begin, type Change, type DomainEvent, encodeEvent, type Transaction } from '@weir/domain';
 
 type ErrorClass = new (...args: never[]) => Error;
 
@@ -87,7 +87,7 @@ export interface Logged {
   readonly event: DomainEvent;
 }
 
-/** A log in memory, without envelopes and time, that commands run against one after another. */
+/** A log in memory, without envelopes and time, that commands run against one after another. Takes no malformed event. */
 export class Log {
   readonly all: Logged[] = [];
   private readonly streams = new Map<string, DomainEvent[]>();
@@ -95,6 +95,7 @@ export class Log {
   append(stream: string, ...events: readonly DomainEvent[]): void {
     const known = this.streams.get(stream) ?? [];
     for (const event of events) {
+      encodeEvent(event);
       this.all.push({ stream, revision: known.length, position: this.all.length + 1, event });
       known.push(event);
     }
@@ -141,8 +142,7 @@ export class Log {
     return this.all.map(({ stream, revision, position, event }) => {
       const time = new Date(start + position * 1000).toISOString();
       const metadata = { correlation: 'request', causation: 'request', actor: 'user', time };
-      const data = event.data as unknown as JsonObject;
-      const events = [{ id: `event-${position}`, type: event.type, schemaVersion: 1, data, metadata }];
+      const events = [{ id: `event-${position}`, ...encodeEvent(event), metadata }];
       return { writes: [{ stream, expected: revision - 1, events }] };
     });
   }
