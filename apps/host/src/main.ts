@@ -17,6 +17,7 @@ const OWNER = 'weir';
 const JOINED = 'joined';
 /** A stop that takes longer is no longer clean, and no matter: whatever is half done is done again. */
 const STOP_MS = 1_800;
+const FIRST_LOOK_MS = 1_000;
 
 const logger = jsonLogger((line) => process.stdout.write(line), systemClock);
 const system = { clock: systemClock, timers: systemTimers, random: systemRandom, logger };
@@ -58,6 +59,8 @@ async function runHost(given: Arguments): Promise<void> {
   for (const signal of ['SIGTERM', 'SIGINT']) process.on(signal, () => void stop(signal));
   // Nothing of ours keeps the process alive while it waits for a switch or a Bottom that is away.
   setInterval(() => undefined, 2 ** 30);
+  // Before its database has been read, a switch that is there looks like one that is away.
+  await Promise.race([database.synced(), systemTimers.sleep(FIRST_LOOK_MS)]);
   logger.info('Started', { host: given.host, bridge: given.bridge.name });
   await host.start();
 }

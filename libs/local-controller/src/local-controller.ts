@@ -138,12 +138,12 @@ export class LocalController implements FollowerSink {
     }
     const loaded = this.program.submit(facts.map(changeOf).filter((change) => change !== undefined));
     loaded.catch((error: unknown) => logger.error('The stored facts cannot be used', { error }));
-    this.observeHost();
   }
 
   /** From here on the switch is kept as the facts want it: at once where it has nothing of ours, else from the first caught-up mark on. */
   start(): void {
     const { database, instances } = this.options;
+    this.observeHost();
     this.cancels.push(
       database.onPortsChanged(() => this.portsChanged()),
       instances.onEnded((server) => {
