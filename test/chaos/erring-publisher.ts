@@ -29,7 +29,7 @@ const GENERATION = 2;
 const FOLLOWER = 'follower';
 const TOKEN = 'token';
 /** How much a stream that lacks lines is let say before it is cut, so that its follower need not wait for silence. */
-const LONGEST_TEXT = 4_000;
+const LONGEST_TEXT = 1_500;
 
 const hello = (generation: number): string =>
   JSON.stringify({ type: 'hello', protocol: 1, publisher: 'publisher', generation });

@@ -1,10 +1,22 @@
-import { joinPublisher, type Journal, makeKey, type Transport } from '@weir/cascade';
+import {
+  type FactLine,
+  joinPublisher,
+  type Journal,
+  makeKey,
+  type SliceChange,
+  type SliceMark,
+  type Transport,
+} from '@weir/cascade';
 import { httpTransport } from '@weir/cascade/http';
 import { memoryJournal, memoryLink, MemorySlice } from '@weir/cascade/memory';
-import { type Clock, silentLogger, systemRandom, type Timers } from '@weir/kernel';
+import { type Clock, type Ip, type ServerId, silentLogger, systemRandom, type Timers } from '@weir/kernel';
+import { STATE_HOLDING as HOST_STATE_HOLDING } from '@weir/local-controller';
+import { MemoryControllerState, MemoryInstances, MemorySwitch } from '@weir/local-controller/memory';
+import { MemorySwitchDatabase } from '@weir/ovsdb/memory';
 import { Bottom } from '../../apps/bottom/src/bottom';
 import { SiteRecords } from '../../apps/bottom/src/records';
 import { STATE_HOLDING } from '../../apps/bottom/src/site';
+import { Host } from '../../apps/host/src/host';
 import type { ErringPublisher } from './erring-publisher';
 import { FakeHost } from './fake-host';
 
@@ -15,10 +27,12 @@ export interface Level {
   restart(): Promise<void>;
   /** Every deletion that it ever carried out or passed on, as `<kind>/<id>`. */
   readonly deletions: readonly string[];
-  /** Ids of the servers that run. */
-  readonly running: readonly string[];
+  /** What stands behind the facts: no misbehaviour of a publisher may change it. */
+  readonly footprint: readonly string[];
   /** Whether a fact was carried out or passed on. */
   knows(kind: string, id: string): boolean;
+  /** Whether all of its servers run. */
+  readonly complete: boolean;
   stop(): Promise<void>;
 }
 
@@ -57,12 +71,16 @@ export class BottomLevel implements Level {
     return this.host?.deletions ?? [];
   }
 
-  get running(): readonly string[] {
+  get footprint(): readonly string[] {
     return [...(this.host?.running ?? [])];
   }
 
   knows(kind: string, id: string): boolean {
     return this.host?.slice.get(kind, id) !== undefined;
+  }
+
+  get complete(): boolean {
+    return this.host?.running.size === 1;
   }
 
   async stop(): Promise<void> {
@@ -77,5 +95,81 @@ export class BottomLevel implements Level {
     if (!transport) throw new Error('It follows nobody.');
     this.bottom = new Bottom({ slice, journal, records, hostToken: 'host-token', recovering: false, ...parts });
     this.bottom.follow({ transport, key, name });
+  }
+}
+
+class RecordingSlice extends MemorySlice {
+  readonly deletions: string[] = [];
+
+  override apply(facts: readonly FactLine[], mark: SliceMark): SliceChange {
+    const change = super.apply(facts, mark);
+    for (const { type, kind, id } of change.changed) if (type === 'delete') this.deletions.push(`${kind}/${id}`);
+    return change;
+  }
+}
+
+/** A Host over a switch and a hypervisor in memory, which outlive it. */
+export class HostLevel implements Level {
+  private readonly slice = new RecordingSlice({ stateHolding: HOST_STATE_HOLDING });
+  private readonly state = new MemoryControllerState();
+  private readonly database = new MemorySwitchDatabase();
+  private readonly bridge = new MemorySwitch();
+  private readonly instances = new MemoryInstances({ plugged: (device) => this.database.addDevice(device) });
+  private readonly key = makeKey(systemRandom);
+  private transport: Transport | undefined;
+  private token = '';
+  private joined = false;
+  private host: Host | undefined;
+
+  constructor(private readonly time: Clock & Timers) {}
+
+  async follow(publisher: ErringPublisher): Promise<void> {
+    this.transport = httpTransport({ url: publisher.url });
+    this.token = publisher.invitation.token;
+    await this.start();
+  }
+
+  async restart(): Promise<void> {
+    await this.host?.stop();
+    await this.start();
+  }
+
+  get deletions(): readonly string[] {
+    return this.slice.deletions;
+  }
+
+  get footprint(): readonly string[] {
+    const ports = this.database.ports().map(({ name, ofport }) => `${name} is port ${ofport ?? 'none'}`);
+    return [...ports.sort(), `${this.bridge.flows.length} flows`];
+  }
+
+  knows(kind: string, id: string): boolean {
+    return this.slice.get(kind, id) !== undefined;
+  }
+
+  get complete(): boolean {
+    const [server] = this.slice.facts().filter(({ kind }) => kind === 'server');
+    return server !== undefined && this.instances.get(server.id as ServerId)?.running === true;
+  }
+
+  async stop(): Promise<void> {
+    await this.host?.stop();
+    this.transport?.close();
+  }
+
+  private async start(): Promise<void> {
+    const { slice, state, database, instances, transport, token, key, time } = this;
+    if (!transport) throw new Error('It follows nobody.');
+    const totals = { vcpus: 8, ramMb: 16_384, diskGb: 100 };
+    this.host = new Host({
+      host: { name: 'h1', zone: 'a', ...totals, hypervisor: 'namespace', endpoint: '198.51.100.1' as Ip },
+      bridge: { name: 'br-int', datapathType: 'netdev' },
+      ...{ slice, state, database, instances, transport, token, key },
+      connect: () => this.bridge.connect(),
+      hasJoined: this.joined,
+      joined: () => (this.joined = true),
+      ...{ clock: time, timers: time, random: systemRandom, logger: silentLogger },
+    });
+    await this.host.start();
   }
 }
