@@ -24,7 +24,7 @@ export async function play(steps: readonly Step[], clock: Clock): Promise<readon
   let missing: string | undefined;
   const tasks = steps.map((step) => ({
     title: step.name,
-    skip: () => missing !== undefined && `${step.name}: ${notPlayed(missing)}`,
+    skip: () => missing !== undefined && notPlayed(missing),
     rendererOptions: { persistentOutput: true, outputBar: Infinity },
     task: async (_context: unknown, task: { title: string | undefined; output: string }) => {
       const started = clock.monotonic();
@@ -46,7 +46,7 @@ export async function play(steps: readonly Step[], clock: Clock): Promise<readon
     registerSignalListeners: false,
     collectErrors: false,
     renderer: 'default',
-    rendererOptions: { timer: PRESET_TIMER, collapseErrors: false, collapseSubtasks: false },
+    rendererOptions: { timer: PRESET_TIMER, collapseErrors: false, collapseSkips: false, collapseSubtasks: false },
     fallbackRenderer: 'simple',
     fallbackRendererOptions: { timer: PRESET_TIMER },
   });

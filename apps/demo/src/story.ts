@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import { conflict, type Clock, notFound, type Timers } from '@weir/kernel';
-import { ping, VoidRun, waitFor } from '@weir/lab';
+import { ping, VoidRun } from '@weir/lab';
 import type { Named } from '@weir/lab/deployment';
 import type { Step } from './play';
 import type { Stage } from './stage';
@@ -120,36 +120,41 @@ export class Story {
     );
     await weir.waitForSettled();
     this.beforeLast = await switchStates(lab.hosts);
-    const last = await this.create(LAST);
-    await weir.tenant.waitForStatus([last.id], 'ACTIVE');
-    await weir.waitForSettled();
+    await this.create(LAST);
     const servers = await weir.tenant.servers();
     show(
       table(
         [...SERVERS, LAST].map(({ name, zone }) => {
           const server = servers.find((candidate) => candidate.name === name);
-          return [name, `asked for ${zone}`, server?.zone ?? '', server?.host ?? ''];
+          return [name, `asked for ${zone}`, `goes to ${server?.zone ?? 'nowhere'}`];
         }),
       ),
     );
-    return `${servers.length} servers, by zone and by data center`;
+    return `${servers.length} servers, by zone and by data center; the last when the others were there`;
   }
 
   private async showLeases(show: (lines: readonly string[]) => void): Promise<string> {
-    const placed = await this.placed();
-    const lines = await Promise.all(
-      placed.map(async (instance) => {
-        const lease = await waitFor(() => this.leaseIn(instance), {
-          what: `the lease of ${instance.name}`,
-          deadlineMs: LEASE_DEADLINE_MS,
-          everyMs: 100,
-        });
-        return [instance.name, ...lease];
-      }),
+    const { weir } = this.stage;
+    await weir.tenant.waitForStatus(
+      [...this.servers.values()].map(({ id }) => id),
+      'ACTIVE',
     );
-    show(table(lines));
+    await weir.waitForSettled();
+    const placed = await this.placed();
+    show(
+      table(
+        await Promise.all(
+          placed.map(async (instance) => [instance.name, instance.host, ...(await this.untilLeased(instance))]),
+        ),
+      ),
+    );
     await this.stage.writeLabFile();
     return `${placed.length} ACTIVE, each with the address that it was given`;
+  }
+
+  private untilLeased(instance: Placed): Promise<readonly string[]> {
+    const what = `the lease of ${instance.name}`;
+    return this.stage.weir.wait(() => this.leaseIn(instance), { what, deadlineMs: LEASE_DEADLINE_MS, everyMs: 100 });
   }
 
   /** What its DHCP client keeps and what its kernel has, read inside the instance; undefined until both are its port's. */
@@ -247,7 +252,18 @@ export class Story {
     const lost = reports.reduce((sum, { missing }) => sum + missing.length, 0);
     if (lost > 0)
       throw conflict(`${lost} packets were lost: ${lines.map((line) => line.slice(0, 2).join(' ')).join('; ')}.`);
-    return `0 lost in ${ms} ms; ${MEANWHILE.name}, asked for meanwhile, is ACTIVE`;
+    await this.greetLate();
+    return `0 lost in ${ms} ms; ${MEANWHILE.name}, asked for meanwhile, is ACTIVE and answers`;
+  }
+
+  /** Who was asked for during the fault is as good as the others. */
+  private async greetLate(): Promise<void> {
+    const placed = await this.placed();
+    const [first, late] = [placed[0], placed.find(({ name }) => name === MEANWHILE.name)];
+    if (first === undefined || late === undefined) throw notFound(`There is no server ${MEANWHILE.name}.`);
+    await this.untilLeased(late);
+    const pairs = await pingEveryPair([first, late]);
+    expectAllAnswered(pairs);
   }
 
   /** Kills what carries all three pairs, and the Bottom that has a server to make. */

@@ -46,5 +46,10 @@ export function expectSame(before: readonly SwitchState[], after: readonly Switc
 }
 
 export function countsOf(states: readonly SwitchState[]): string {
-  return states.map(({ host, flows, ports }) => `${host} ${flows.size} flows, ${ports.size} ports`).join('; ');
+  return states
+    .map(
+      ({ host, flows, ports }) =>
+        `${host} ${flows.size} flows and ${ports.size} ${ports.size === 1 ? 'port' : 'ports'}`,
+    )
+    .join('; ');
 }

@@ -1,9 +1,15 @@
-/** Columns as wide as their widest cell; the first one is aligned to the left, the others to the right. */
+const NUMBER = /^\d+(\.\d+)?$/;
+
+/** Columns as wide as their widest cell; those that hold a number are aligned to the right. */
 export function table(rows: readonly (readonly string[])[]): readonly string[] {
-  const widths = (rows[0] ?? []).map((_, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)));
+  const columns = (rows[0] ?? []).map((_, index) => {
+    const cells = rows.map((row) => row[index] ?? '');
+    return { width: Math.max(...cells.map((cell) => cell.length)), right: cells.some((cell) => NUMBER.test(cell)) };
+  });
   return rows.map((row) =>
-    row
-      .map((cell, column) => (column === 0 ? cell.padEnd(widths[column] ?? 0) : cell.padStart(widths[column] ?? 0)))
-      .join('  '),
+    columns
+      .map(({ width, right }, index) => (right ? (row[index] ?? '').padStart(width) : (row[index] ?? '').padEnd(width)))
+      .join('  ')
+      .trimEnd(),
   );
 }

@@ -27,8 +27,8 @@ describe('the pings of every pair', () => {
   it('are shown as a matrix', () => {
     const pairs = [answered(web, base, 0.25), { from: base, to: web, sent: 3, received: 2, rtt: 0.5 }];
     expect(matrix([web, base], pairs)).toEqual([
-      'ms     address     host   web  base',
-      'web   10.0.0.3  paris-1     ·  0.25',
+      'ms    address   host     web   base',
+      'web   10.0.0.3  paris-1  ·     0.25',
       'base  10.0.0.4  paris-2  lost     ·',
     ]);
   });
