@@ -1,16 +1,5 @@
-import {
-  flag,
-  flagOf,
-  given,
-  idIn,
-  json,
-  jsonOf,
-  known,
-  type Row,
-  type RowChange,
-  type Table,
-  type View,
-} from './view';
+import { parseEvent } from '../events/index';
+import { flag, flagOf, given, idIn, json, jsonOf, type Row, type RowChange, type Table, type View } from './view';
 
 const networks: Table = {
   name: 'rm_networks',
@@ -67,7 +56,7 @@ export const networksView: View = {
   name: 'networks',
   tables: [networks, subnets],
   rows(stored) {
-    const event = known(stored);
+    const event = parseEvent(stored);
     const id = idIn(event.stream, 'network');
     const changed = { updated_at: event.metadata.time, revision_number: event.revision + 1 };
     const network = (set: Row): RowChange => ({

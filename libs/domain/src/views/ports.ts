@@ -1,6 +1,6 @@
 import type { Json } from '@weir/kernel';
-import type { FixedIp } from '../events/index';
-import { flag, flagOf, given, idIn, known, type Row, type RowChange, type Table, type View } from './view';
+import { type FixedIp, parseEvent } from '../events/index';
+import { flag, flagOf, given, idIn, type Row, type RowChange, type Table, type View } from './view';
 
 const ports: Table = {
   name: 'rm_ports',
@@ -36,7 +36,7 @@ export const portsView: View = {
   name: 'ports',
   tables: [ports],
   rows(stored) {
-    const event = known(stored);
+    const event = parseEvent(stored);
     const id = idIn(event.stream, 'port');
     const changed = { updated_at: event.metadata.time, revision_number: event.revision + 1 };
     const port = (set: Row): RowChange[] => [

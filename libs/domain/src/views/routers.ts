@@ -1,16 +1,5 @@
-import {
-  flag,
-  flagOf,
-  given,
-  idIn,
-  json,
-  jsonOf,
-  known,
-  type Row,
-  type RowChange,
-  type Table,
-  type View,
-} from './view';
+import { parseEvent } from '../events/index';
+import { flag, flagOf, given, idIn, json, jsonOf, type Row, type RowChange, type Table, type View } from './view';
 
 const routers: Table = {
   name: 'rm_routers',
@@ -52,7 +41,7 @@ export const routersView: View = {
   name: 'routers',
   tables: [routers, interfaces],
   rows(stored) {
-    const event = known(stored);
+    const event = parseEvent(stored);
     const id = idIn(event.stream, 'router');
     const changed = { updated_at: event.metadata.time, revision_number: event.revision + 1 };
     const router = (set: Row): RowChange => ({

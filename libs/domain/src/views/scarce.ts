@@ -1,4 +1,5 @@
-import { idIn, known, partsOf, type Row, type RowChange, type Table, type View } from './view';
+import { parseEvent } from '../events/index';
+import { idIn, partsOf, type Row, type RowChange, type Table, type View } from './view';
 
 const addresses: Table = {
   name: 'rm_addresses',
@@ -19,7 +20,7 @@ export const scarceView: View = {
   name: 'scarce',
   tables: [addresses, segments],
   rows(stored) {
-    const event = known(stored);
+    const event = parseEvent(stored);
     if (event.type !== 'Taken' && event.type !== 'Freed') return [];
     const change = (table: string, key: Row, holder: string): RowChange[] => [
       event.type === 'Taken'

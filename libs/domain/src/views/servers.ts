@@ -1,4 +1,5 @@
-import { given, idIn, json, jsonOf, known, type Row, type RowChange, type Table, type View } from './view';
+import { parseEvent } from '../events/index';
+import { given, idIn, json, jsonOf, type Row, type RowChange, type Table, type View } from './view';
 
 const servers: Table = {
   name: 'rm_servers',
@@ -52,7 +53,7 @@ export const serversView: View = {
   name: 'servers',
   tables: [servers, serverPorts],
   rows(stored) {
-    const event = known(stored);
+    const event = parseEvent(stored);
     const id = idIn(event.stream, 'server');
     const time = event.metadata.time;
     const changed = { updated_at: time, revision_number: event.revision + 1 };

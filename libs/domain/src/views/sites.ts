@@ -1,4 +1,5 @@
-import { flag, idIn, json, known, partsOf, type RowChange, type Row, type Table, type View } from './view';
+import { parseEvent } from '../events/index';
+import { flag, idIn, json, partsOf, type RowChange, type Row, type Table, type View } from './view';
 
 const sites: Table = {
   name: 'rm_sites',
@@ -49,7 +50,7 @@ export const sitesView: View = {
   name: 'sites',
   tables: [sites, zones],
   rows(stored) {
-    const event = known(stored);
+    const event = parseEvent(stored);
     const id = idIn(event.stream, 'site');
     const time = event.metadata.time;
     const patch = (set: Row): RowChange[] => [

@@ -1,5 +1,5 @@
 import type { Json } from '@weir/kernel';
-import type { DomainEvent } from '../events/index';
+import type { VersionedEvent } from '../events/index';
 
 /** The event store's types of views, by structure: domain imports kernel alone. */
 
@@ -26,9 +26,7 @@ export type RowChange =
   | { readonly op: 'remove'; readonly table: string; readonly key: Row };
 
 /** What views read of an event of the log. */
-export interface StoredEvent {
-  readonly type: string;
-  readonly data: unknown;
+export interface StoredEvent extends VersionedEvent {
   readonly stream: string;
   readonly revision: number;
   readonly position: number;
@@ -38,13 +36,8 @@ export interface StoredEvent {
 export interface View {
   readonly name: string;
   readonly tables: readonly Table[];
-  /** Pure: what one event changes, from the event alone. */
+  /** Pure: what one event changes, from the event alone, in whatever version it is. Throws as parseEvent does. */
   rows(event: StoredEvent): readonly RowChange[];
-}
-
-/** The same event, as one of ours; what is none of ours falls into each view's default. */
-export function known(event: StoredEvent): StoredEvent & DomainEvent {
-  return event as StoredEvent & DomainEvent;
 }
 
 /** What follows `<kind>-` in the stream's name. */

@@ -1,3 +1,4 @@
 export * from './builders';
 export * from './given';
 export * from './history';
+export * from './examples';
