@@ -1,5 +1,6 @@
 import { type ChildProcessByStdio, spawn } from 'node:child_process';
 import { existsSync, mkdirSync, rmSync, statfsSync } from 'node:fs';
+import { constants } from 'node:os';
 import type { Readable, Writable } from 'node:stream';
 import {
   type Cancel,
@@ -24,11 +25,14 @@ import { DROP_RIGHTS, INSTANCE_ENVIRONMENT, INSTANCE_MARK, INSTANCE_SETUP, START
 import {
   allPids,
   argumentsOfProcess,
+  descendants,
+  environmentOf,
   identify,
   isAlive,
   namespaceInode,
   nestedPids,
   type ProcessIdentity,
+  signal,
 } from './processes';
 import { CommandFailed, run } from './run';
 import type { StateDir } from './state-dir';
@@ -51,21 +55,16 @@ const NETNS_FOLDER = '/run/netns';
 const RECORDS = 'instances';
 /** Of the file system that a live namespace's file is on; another is what a crash of `ip netns add` left. */
 const NSFS_MAGIC = 0x6e736673;
+/** In the environment of a command, and so of its children. */
+const EXEC_MARK = 'WEIR_EXEC';
+const KILL_ROUNDS = 20;
+const DRAIN_MS = 100;
 const READY_MS = 10_000;
 const END_MS = 5_000;
 const POLL_MS = 5;
-/** The command's own deadline works inside the instance, also when we are gone; ours is for when that fails. */
 const EXEC_MARGIN_MS = 2_000;
 /** As shells say it: 128 and the signal's number. */
 const SIGNALLED = 128;
-const SIGNALS: Readonly<Record<string, number>> = {
-  SIGKILL: 9,
-  SIGTERM: 15,
-  SIGINT: 2,
-  SIGHUP: 1,
-  SIGSEGV: 11,
-  SIGABRT: 6,
-};
 /** Above any index that the kernel gives by itself. */
 const FIRST_INDEX = 0x1_0000;
 const MAX_INDEX_BITS = 0x3fff_ffff;
@@ -79,6 +78,7 @@ export class NamespaceInstances implements Instances {
   private readonly firstProcesses = new Map<ServerId, ProcessIdentity>();
   private readonly handlers = new Set<(server: ServerId) => void>();
   private isSearched = false;
+  private commands = 0;
 
   constructor(private readonly options: NamespaceInstancesOptions) {}
 
@@ -121,9 +121,10 @@ export class NamespaceInstances implements Instances {
   async remove(server: ServerId): Promise<void> {
     const { timers, state } = this.options;
     const first = this.firstProcess(server);
+    // From here on its end is no news.
+    this.firstProcesses.delete(server);
     // With the first process of its pid namespace, everything in it ends.
     if (first) await this.end(first);
-    this.firstProcesses.delete(server);
     const netns = netnsOf(server);
     if (isNamespace(netns)) {
       // Not left to the namespace, whose links the kernel removes some time later.
@@ -138,29 +139,25 @@ export class NamespaceInstances implements Instances {
   async exec(server: ServerId, command: readonly string[], options: ExecOptions): Promise<ExecResult> {
     const first = this.firstProcess(server);
     if (!first) throw conflict(`Server ${server} does not run.`);
-    const { clock, timers } = this.options;
-    const deadline = (options.timeoutMs / 1000).toFixed(3);
-    // Its own pid namespace takes along whatever the command left running. The shell is its first process, since signals
-    // mean nothing to such a one.
-    const words = [
-      ...inside(first),
-      ...['timeout', '-s', 'KILL', deadline, 'unshare', '--pid', '--fork', '--kill-child=KILL', '--'],
-      ...DROP_RIGHTS,
-      ...['sh', '-c', 'cd; "$@"; exit $?', 'sh', ...command],
-    ];
-    const started = clock.monotonic();
-    const child = spawn('nsenter', words, { env: INSTANCE_ENVIRONMENT, stdio: ['ignore', 'pipe', 'pipe'] });
+    const { timers } = this.options;
+    const mark = `${EXEC_MARK}=${process.pid}-${++this.commands}`;
+    // For when we are gone by then.
+    const latest = ((options.timeoutMs + EXEC_MARGIN_MS) / 1000).toFixed(3);
+    const words = [...inside(first), ...DROP_RIGHTS, 'timeout', '-s', 'KILL', latest, 'env', mark];
+    const child = spawn('nsenter', [...words, 'sh', '-c', 'cd; exec "$@"', 'sh', ...command], {
+      env: INSTANCE_ENVIRONMENT,
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
     const output = new Output(options.maxBytes);
     child.stdout.on('data', (chunk: Buffer) => output.take('stdout', chunk));
     child.stderr.on('data', (chunk: Buffer) => output.take('stderr', chunk));
-    const cancel = timers.after(options.timeoutMs + EXEC_MARGIN_MS, () => {
-      child.kill('SIGKILL');
-      child.stdout.destroy();
-      child.stderr.destroy();
+    let timedOut = false;
+    const cancel = timers.after(options.timeoutMs, () => {
+      timedOut = true;
+      killMarked(first, mark, child.pid);
     });
-    const { code, signal } = await ended(child).finally(cancel);
-    const timedOut = signal === 'SIGKILL' && clock.monotonic() - started >= options.timeoutMs;
-    const exitCode = code ?? SIGNALLED + (SIGNALS[signal ?? ''] ?? 0);
+    const { code, signal: by } = await ended(child, timers).finally(cancel);
+    const exitCode = code ?? SIGNALLED + (by === null ? 0 : constants.signals[by]);
     return { exitCode: timedOut ? null : exitCode, timedOut, ...output.result() };
   }
 
@@ -289,7 +286,7 @@ export class NamespaceInstances implements Instances {
   private async end(target: ProcessIdentity): Promise<void> {
     const { clock, timers } = this.options;
     const deadline = clock.monotonic() + END_MS;
-    if (isAlive(target)) process.kill(target.pid, 'SIGKILL');
+    if (isAlive(target)) signal(target.pid, 'SIGKILL');
     while (isAlive(target)) {
       if (clock.monotonic() > deadline) throw unavailable(`Process ${target.pid} does not end.`);
       await timers.sleep(POLL_MS);
@@ -335,11 +332,36 @@ function inside(first: ProcessIdentity): string[] {
   return [`--target=${first.pid}`, '--mount', '--uts', '--ipc', '--net', '--pid', '--root', '--wd', '--'];
 }
 
-function ended(child: ChildProcessByStdio<null, Readable, Readable>) {
+/** What a command left running may hold its outputs open: that is not waited for. */
+function ended(child: ChildProcessByStdio<null, Readable, Readable>, timers: Timers) {
   return new Promise<{ code: number | null; signal: NodeJS.Signals | null }>((resolve, reject) => {
     child.on('error', (cause) => reject(unavailable('The command could not be started.', { cause })));
+    child.on('exit', () =>
+      timers.after(DRAIN_MS, () => {
+        child.stdout.destroy();
+        child.stderr.destroy();
+      }),
+    );
     child.on('close', (code, signal) => resolve({ code, signal }));
   });
+}
+
+/** Kills a command with all its children: what descends from it, and what carries its mark, wherever it went in the instance. */
+function killMarked(first: ProcessIdentity, mark: string, root: number | undefined): void {
+  const place = namespaceInode(`/proc/${first.pid}/ns/pid`);
+  if (place === undefined || !isAlive(first)) return;
+  // Whoever forks meanwhile is found in the next round.
+  for (let round = 0; round < KILL_ROUNDS; round++) {
+    const family = descendants(root);
+    const found = allPids().filter(
+      (pid) =>
+        pid !== first.pid &&
+        namespaceInode(`/proc/${pid}/ns/pid`) === place &&
+        (family.has(pid) || environmentOf(pid).includes(mark)),
+    );
+    if (found.length === 0) return;
+    for (const pid of found) signal(pid, 'SIGKILL');
+  }
 }
 
 /** Gives a shell its script and waits until it says `ready` and its pid; then nothing more is heard of it. */

@@ -46,7 +46,7 @@ export interface Instances {
   detach(server: ServerId, device: string): Promise<void>;
   /** Ends all that runs in it and removes it; nothing to do where there is none. */
   remove(server: ServerId): Promise<void>;
-  /** Rejects with `conflict` unless it runs. All that the command left running ends with it. */
+  /** Rejects with `conflict` unless it runs. On the deadline it ends with all its children; what it leaves running else goes on. */
   exec(server: ServerId, command: readonly string[], options: ExecOptions): Promise<ExecResult>;
   /** An instance ended by itself. */
   onEnded(handler: (server: ServerId) => void): Cancel;

@@ -142,8 +142,9 @@ export class LocalController implements FollowerSink {
 
   /** From here on the switch is kept as the facts want it: at once where it has nothing of ours, else from the first caught-up mark on. */
   start(): void {
-    const { database, instances } = this.options;
-    this.observeHost();
+    const { database, host, instances } = this.options;
+    const { name, ...description } = host;
+    this.observe('host', name, 0, description);
     this.cancels.push(
       database.onPortsChanged(() => this.portsChanged()),
       instances.onEnded((server) => {
@@ -195,7 +196,6 @@ export class LocalController implements FollowerSink {
     if (mark.caughtUp) this.caughtUp = true;
     this.taken = mark.position;
     if (isProgrammed) this.programmed = mark.position;
-    this.observeHost();
     if (lines.length > 0 || mark.caughtUp) this.wake();
     this.tellSettled();
   }
@@ -473,8 +473,8 @@ export class LocalController implements FollowerSink {
 
   /** Looks at what is, and makes what differs from what is wanted. */
   private async pass(): Promise<void> {
-    const present = await this.options.instances.list();
     await this.inParallel([...this.departing.values()], (one) => this.depart(one));
+    const present = await this.options.instances.list();
     const running = new Set(present.filter((state) => state.running).map(({ server }) => server));
     const due = [...this.wanted].filter(([server, { fact }]) => this.isDue(server, fact, running));
     await this.inParallel(due, ([server, { fact }]) => this.make(server, fact));
@@ -638,11 +638,6 @@ export class LocalController implements FollowerSink {
         this.observe('port', port, position, { status: isActive ? 'active' : 'down' });
       }
     }
-  }
-
-  private observeHost(): void {
-    const { name, ...description } = this.options.host;
-    this.observe('host', name, this.taken, description);
   }
 
   private observe<K extends ObservationKind>(kind: K, id: string, position: number, value: ObservationValue<K>): void {
