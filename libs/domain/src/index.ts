@@ -11,5 +11,6 @@ export * from './scarce/index';
 export * from './server/index';
 export * from './site/index';
 export * from './streams';
+export * from './time-travel/index';
 export * from './transaction';
 export * from './views/index';
