@@ -2,7 +2,7 @@ import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { parseArgs } from 'node:util';
 import { systemClock, systemRandom, systemTimers, unavailable } from '@weir/kernel';
-import { makeKey } from '@weir/cascade';
+import { makeKey, makeToken } from '@weir/cascade';
 import { cascadeHttpHandler, httpTransport } from '@weir/cascade/http';
 import { openJournal, SqliteSlice } from '@weir/cascade/sqlite';
 import { Bottom } from './bottom';
@@ -61,7 +61,7 @@ async function run({ top, token, state: path, removed }: Arguments): Promise<voi
   // Whoever has a key was a site before: without its records it has to learn from its hosts what they run.
   const recovering = state.has('key') && !state.has('records.db');
   const key = state.keep('key', () => makeKey(systemRandom));
-  const hostToken = state.keep('host-token', () => makeKey(systemRandom));
+  const hostToken = state.keep('host-token', () => makeToken(systemRandom));
   const records = new SiteRecords(state.file('records.db'));
   const journal = openJournal(state.file('journal.db'), systemClock, systemRandom);
   const slice = new SqliteSlice({ file: state.file('site.db'), durability: 'full', stateHolding: STATE_HOLDING });

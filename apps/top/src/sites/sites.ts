@@ -1,4 +1,4 @@
-import type { FactStore, Observation, Publisher } from '@weir/cascade';
+import { type FactStore, makeToken, type Observation, type Publisher } from '@weir/cascade';
 import { addSite, markSiteReachable, markSiteUnreachable, removeSite, SiteNotFound } from '@weir/domain';
 import type { Row, RowReader } from '@weir/event-store';
 import type { Logger, Random, SiteId } from '@weir/kernel';
@@ -23,7 +23,7 @@ export class Sites {
   /** The join token is told here, once; only its hash is kept. */
   async add(origin: Origin, body: SiteCreate): Promise<{ readonly site: SiteModel; readonly joinToken: string }> {
     const siteId = this.random.uuid() as SiteId;
-    const joinToken = Buffer.from(this.random.bytes(32)).toString('base64url');
+    const joinToken = makeToken(this.random);
     await this.run(origin, {
       command: () =>
         addSite({
