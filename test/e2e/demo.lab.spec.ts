@@ -96,7 +96,7 @@ describe('the demo, empty', () => {
       expect(stdout).toContain(shown);
     expect(stdout).toMatch(/inet 10\.1\.1\.\d+\/24/);
     expect(stdout).toMatch(/3 packets transmitted, 3 (packets )?received, 0% packet loss/);
-    expect(stdout).toContain('ServerCreated');
+    expect(stdout).toContain('ServerRequested');
   });
 
   it('shows and removes servers with the openstack command, and lab.json follows', async () => {

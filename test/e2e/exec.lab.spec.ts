@@ -46,8 +46,9 @@ describe('a command inside an instance', () => {
   });
 
   afterAll(async () => {
-    await weir.stop();
+    // The lab goes also when Weir did not come up.
     await lab.destroy();
+    await weir.stop();
     rmSync(directory, { recursive: true });
   });
 
