@@ -112,9 +112,9 @@ describe('a command inside an instance', () => {
       lab.host('rome-1').openflow,
       '/run/netns',
     ];
-    for (const secret of secrets) {
-      expect({ secret, ...(await exec(['--', 'ls', '-A', secret])), stderr: '' }).toMatchObject({ secret, stdout: '' });
-    }
+    const script = 'for path; do ls -dA "$path" && find "$path"; done';
+    const { stdout } = await exec(['--', 'sh', '-c', script, 'sh', '/usr/bin/env', ...secrets]);
+    expect(stdout).toBe('/usr/bin/env\n/usr/bin/env\n');
     const token = readFileSync(join(directory, 'state', 'bottom-rome', 'host-token'), 'utf8').trim();
     expect((await sh('env; cat /proc/self/environ /proc/self/mountinfo')).stdout).not.toContain(token);
   });
