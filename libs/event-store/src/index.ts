@@ -5,5 +5,6 @@ export * from './lanes';
 export * from './port';
 export * from './reader';
 export { digestOf, MAX_EVENT_BYTES, MAX_EVENTS_PER_APPEND, MAX_STREAM_NAME, MAX_STREAMS_PER_APPEND } from './record';
-export * from './verify';
+export { EVENTS_PER_SEAL, isSeal, SEAL_PERIOD_MS, SEAL_STREAM, SEAL_TYPE, sealOf } from './seal';
+export { verifyDigests } from './verify';
 export * from './view';

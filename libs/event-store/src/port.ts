@@ -62,6 +62,51 @@ export interface Subscription {
   close(): void;
 }
 
+/** A range of the log, closed by an event behind it. */
+export interface Seal {
+  /** Of the seal's own event, as its `digest` is. */
+  readonly position: number;
+  readonly digest: string;
+  /** From 0: how many seals stand before it. */
+  readonly revision: number;
+  /** The first and the last position of the range, and how many events it has. */
+  readonly first: number;
+  readonly last: number;
+  readonly count: number;
+  /** The digests of the range's events folded in order, SHA-256 over the hex of the result so far and of the next; it begins with `previous`. */
+  readonly range: string;
+  /** The digest of the seal before; empty for the first one. */
+  readonly previous: string;
+  /** The latest time of any event up to here. */
+  readonly latest: string;
+}
+
+/** A seal as it is known elsewhere. */
+export type Anchor = Pick<Seal, 'position' | 'digest'>;
+
+export type Problem =
+  /** The event is not what its digest says. */
+  | 'digest'
+  /** Events are missing here, or stand twice. */
+  | 'missing'
+  /** The range that begins here is not the one that its seal was made of. */
+  | 'range'
+  /** What is open from here on is not what the last commit left: events were cut off, added or changed. */
+  | 'open'
+  /** A seal that is known elsewhere does not stand here. */
+  | 'anchor'
+  /** The log cannot be read from here on. */
+  | 'unreadable'
+  /** The database's own structure is damaged. */
+  | 'file';
+
+export interface LogProblem {
+  /** The first wrong one, as near as the problem can tell; 0 where it concerns no event. */
+  readonly position: number;
+  readonly problem: Problem;
+  readonly detail: string;
+}
+
 /**
  * An append is all or nothing, and on disk when its promise resolves, rows of the read models included.
  * A stale `expected` rejects with WrongExpectedRevision and leaves nothing.
@@ -80,5 +125,14 @@ export interface EventStore {
     handler: (events: readonly RecordedEvent[]) => Promise<void>,
     onError: (error: unknown) => void,
   ): Subscription;
+  /**
+   * Closes what stands behind the last seal by an event of the log's own; undefined where nothing does. A store does so
+   * itself after each 1,000 events, and each 60 s where it was given timers.
+   */
+  seal(): Promise<Seal | undefined>;
+  /** Seals behind `after`, in order, at most `limit`. */
+  seals(after: number, limit: number): Promise<readonly Seal[]>;
+  /** What is wrong with the log, the first wrong position first; seals known elsewhere are its anchors. Appends go on. */
+  verify(anchors?: readonly Anchor[]): AsyncIterable<LogProblem>;
   close(): Promise<void>;
 }

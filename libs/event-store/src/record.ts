@@ -1,8 +1,9 @@
-import { hash } from 'node:crypto';
 import { toUSVString } from 'node:util';
 import { canonicalJson, invalid, type Json, type JsonObject } from '@weir/kernel';
+import { digestOfText, type EventText } from './digest';
 import { AppendTooLarge, EventTooLarge } from './errors';
 import type { Append, EventMetadata, NewEvent, RecordedEvent } from './port';
+import { SEAL_STREAM } from './seal';
 
 /** Larger contents belong into a bank or an image store, and their digest into the event. */
 export const MAX_EVENT_BYTES = 256 * 1024;
@@ -62,23 +63,14 @@ export interface Recording {
   readonly metadata: string;
 }
 
-function digestOfText(
-  position: number,
-  stream: string,
-  revision: number,
-  event: NewEvent,
-  data: string,
-  metadata: string,
-): string {
-  const { id, type, schemaVersion } = event;
-  const head = `[${position},${JSON.stringify(stream)},${revision},${JSON.stringify(id)},${JSON.stringify(type)},${schemaVersion}`;
-  return hash('sha256', `${head},${data},${metadata}]`, 'hex');
-}
-
 /** SHA-256, hex, over the canonical JSON of [position, stream, revision, id, type, schemaVersion, data, metadata]; what an intact event has as its `digest`. */
 export function digestOf(event: RecordedEvent): string {
-  const { position, stream, revision } = event;
-  return digestOfText(position, stream, revision, event, canonicalJson(event.data), canonicalJson(event.metadata));
+  return digestOfText(textOf(event));
+}
+
+/** The event as its digest sees it. */
+export function textOf(event: RecordedEvent): EventText {
+  return { ...event, data: canonicalJson(event.data), metadata: canonicalJson(event.metadata) };
 }
 
 /** Gives the new events of one append their places; the caller's objects are copied. */
@@ -96,19 +88,10 @@ export class Recorder {
     }
     const metadata = this.sharedMetadata(event.metadata);
     const { id, type, schemaVersion } = event;
-    const digest = digestOfText(position, stream, revision, event, data.text, metadata.text);
+    const place = { position, stream, revision, id, type, schemaVersion };
+    const digest = digestOfText({ ...place, data: data.text, metadata: metadata.text });
     return {
-      event: {
-        position,
-        stream,
-        revision,
-        id,
-        type,
-        schemaVersion,
-        data: data.value,
-        metadata: metadata.value,
-        digest,
-      },
+      event: { ...place, data: data.value, metadata: metadata.value, digest },
       data: data.text,
       metadata: metadata.text,
     };
@@ -138,6 +121,7 @@ export function validate(append: Append): void {
   }
   for (const { stream, expected, events } of append.writes) {
     validatePlace(stream, expected);
+    if (stream === SEAL_STREAM) throw invalid(`The stream '${SEAL_STREAM}' is the log's own.`);
     if (streams.has(stream)) throw invalid(`An append writes the stream '${stream}' twice.`);
     streams.add(stream);
     for (const event of events) {

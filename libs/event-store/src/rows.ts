@@ -2,6 +2,7 @@ import { toUSVString } from 'node:util';
 import type { Json } from '@weir/kernel';
 import type { RecordedEvent } from './port';
 import { jsonText } from './record';
+import { isSeal } from './seal';
 import type { ColumnType, Row, RowChange, Table, View } from './view';
 
 export type SqlValue = string | number | null;
@@ -161,6 +162,7 @@ export class TableSet {
   /** What an event changes, by all views or by those given. */
   changes(event: RecordedEvent, views: readonly View[] = this.views): StoredChange[] {
     const changes: StoredChange[] = [];
+    if (isSeal(event)) return changes;
     for (const view of views) {
       for (const change of view.rows(event)) {
         if (!this.tablesOf.get(view)?.has(change.table))

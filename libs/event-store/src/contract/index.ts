@@ -1,12 +1,14 @@
 import { systemClock, systemRandom, systemTimers, uuid7 } from '@weir/kernel';
 import fc from 'fast-check';
 import {
+  type Anchor,
   type AppendResult,
   AppendTooLarge,
   digestOf,
   dumpRows,
   EventIdTaken,
   type EventStore,
+  type LogProblem,
   EventTooLarge,
   MAX_EVENT_BYTES,
   type NewEvent,
@@ -14,9 +16,10 @@ import {
   type RecordedEvent,
   replayRows,
   type RowReader,
+  SEAL_STREAM,
+  SEAL_TYPE,
   StoreClosed,
   UnknownMarker,
-  verifyDigests,
   type View,
   WrongExpectedRevision,
 } from '../index';
@@ -179,7 +182,7 @@ export function describeEventStore(
       const [event] = await store.readStream('network-1');
       expect(event && digestOf(event)).toBe(event?.digest);
       expect(JSON.stringify(event?.data)).toBe('{"9":"nine","10":"ten","__proto__":"own","a":{"x":1e+21,"y":0},"z":1}');
-      for await (const wrong of verifyDigests(store)) expect(wrong).toBeUndefined();
+      for await (const problem of store.verify()) expect(problem).toBeUndefined();
     });
 
     it('keeps what was appended when the caller changes its objects afterwards', async () => {
@@ -361,7 +364,7 @@ export function describeEventStore(
       const checks = events.map((event) => ({ stream: `none-${event.type}`, expected: NO_STREAM }));
       await expect(store.append({ writes: [], checks })).rejects.toThrow(AppendTooLarge);
       await store.append({ writes: [], checks: checks.slice(1) });
-      expect(await wholeLog(store)).toHaveLength(1000);
+      expect(await store.readStream('a')).toHaveLength(1000);
     });
 
     it('of many writers to one stream lets one win each revision', async () => {
@@ -829,6 +832,82 @@ export function describeEventStore(
       });
     },
   );
+
+  describe(`${name}: a seal`, () => {
+    const fill = async (store: EventStore, count: number, stream = 'a', expected = NO_STREAM) =>
+      store.append({
+        writes: [{ stream, expected, events: Array.from({ length: count }, (_, i) => newEvent(`T${i}`)) }],
+      });
+    const problems = async (store: EventStore, anchors: readonly Anchor[] = []): Promise<LogProblem[]> => {
+      const found: LogProblem[] = [];
+      for await (const problem of store.verify(anchors)) found.push(problem);
+      return found;
+    };
+
+    it('closes what stands open, and nothing where nothing does', async () => {
+      const store = await empty();
+      expect(await store.seal()).toBeUndefined();
+      const { events } = await fill(store, 3);
+      const first = await store.seal();
+      expect(first).toMatchObject({
+        revision: 0,
+        first: events[0]?.position,
+        last: events[2]?.position,
+        count: 3,
+        previous: '',
+        latest: '2025-03-01T12:00:00.000Z',
+      });
+      expect(await store.seal()).toBeUndefined();
+      await fill(store, 1, 'b');
+      const second = await store.seal();
+      expect(second).toMatchObject({ revision: 1, count: 1, previous: first?.digest });
+      expect(await store.seals(0, 10)).toEqual([first, second]);
+      expect(await store.seals(0, 1)).toEqual([first]);
+      expect(await store.seals(first?.position ?? 0, 10)).toEqual([second]);
+      expect(await problems(store)).toEqual([]);
+    });
+
+    it('is an event of the log itself, that every reader sees and nobody else may append', async () => {
+      const store = await empty();
+      await fill(store, 1);
+      const seal = await store.seal();
+      const seen: RecordedEvent[] = [];
+      store.subscribe(0, (events) => Promise.resolve(void seen.push(...events)), fail);
+      await until(() => seen.length === 2);
+      expect(seen[1]).toMatchObject({ type: SEAL_TYPE, stream: SEAL_STREAM, revision: 0, position: seal?.position });
+      expect(await store.readStream(SEAL_STREAM)).toEqual([seen[1]]);
+      expect(await store.head()).toBe(seal?.position);
+      await expect(fill(store, 1, SEAL_STREAM, 0)).rejects.toMatchObject({ reason: 'invalid' });
+    });
+
+    it('stands behind every thousandth event without being asked for', async () => {
+      const store = await empty();
+      await fill(store, 999);
+      await fill(store, 1, 'b');
+      await fill(store, 700, 'c');
+      await fill(store, 700, 'd');
+      await fill(store, 1, 'e');
+      expect((await store.seals(0, 10)).map(({ count }) => count)).toEqual([1000, 1400]);
+      expect(await problems(store)).toEqual([]);
+    });
+
+    it('is the same wherever the same was written', async () => {
+      const [one, other] = [await empty(), await empty()];
+      const events = [newEvent('A'), newEvent('B')];
+      for (const store of [one, other]) await store.append({ writes: [{ stream: 'a', expected: NO_STREAM, events }] });
+      const sealed = await one.seal();
+      expect(sealed).toEqual(await other.seal());
+      const anchors = sealed ? [sealed] : [];
+      expect(await problems(other, anchors)).toEqual([]);
+      const rewritten = await empty();
+      await fill(rewritten, 2);
+      await rewritten.seal();
+      expect(await problems(rewritten, anchors)).toMatchObject([{ position: sealed?.position, problem: 'anchor' }]);
+      const cut = await empty();
+      await cut.append({ writes: [{ stream: 'a', expected: NO_STREAM, events }] });
+      expect(await problems(cut, anchors)).toMatchObject([{ position: sealed?.position, problem: 'anchor' }]);
+    });
+  });
 
   describe(`${name}: closed`, () => {
     it('finishes what was asked before, and refuses what comes after', async () => {

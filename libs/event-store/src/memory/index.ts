@@ -1,17 +1,34 @@
+import type { Cancel, Timers } from '@weir/kernel';
 import { EventIdTaken, StoreClosed, WrongExpectedRevision } from '../errors';
 import {
+  type Anchor,
   type Append,
   type AppendResult,
   type EventStore,
+  type LogProblem,
   NO_STREAM,
   type RecordedEvent,
+  type Seal,
   type Subscription,
   type Write,
 } from '../port';
 import type { RowReader } from '../reader';
-import { Recorder, validate } from '../record';
+import { Recorder, textOf, validate } from '../record';
 import { type StoredChange, TableSet } from '../rows';
+import {
+  EVENTS_PER_SEAL,
+  extended,
+  isSeal,
+  NOTHING_SEALED,
+  type OpenSeal,
+  SEAL_PERIOD_MS,
+  SEAL_STREAM,
+  sealed,
+  sealOf,
+  sealRecord,
+} from '../seal';
 import { Follower } from '../subscription';
+import { LogVerifier } from '../verify';
 import type { View } from '../view';
 import { MemoryRows } from './rows';
 
@@ -19,6 +36,8 @@ export interface MemoryEventStoreOptions {
   readonly views?: readonly View[];
   /** What a store before this one wrote: it is as if the process had been restarted. */
   readonly log?: MemoryLog;
+  /** With them, what is open for 60 s is sealed. */
+  readonly timers?: Timers;
 }
 
 /** What outlives a MemoryEventStore. */
@@ -26,6 +45,8 @@ export class MemoryLog {
   readonly events: RecordedEvent[] = [];
   readonly streams = new Map<string, RecordedEvent[]>();
   readonly ids = new Set<string>();
+  /** What stands behind the last seal. */
+  open: OpenSeal = NOTHING_SEALED;
 
   push(event: RecordedEvent): void {
     this.events.push(event);
@@ -33,6 +54,10 @@ export class MemoryLog {
     if (stream) stream.push(event);
     else this.streams.set(event.stream, [event]);
     this.ids.add(event.id);
+    const { position, digest, metadata } = event;
+    this.open = isSeal(event)
+      ? sealed(this.open, position, digest)
+      : extended(this.open, position, digest, metadata.time);
   }
 }
 
@@ -43,14 +68,18 @@ export class MemoryEventStore implements EventStore {
   private readonly tables: TableSet;
   private readonly rows: MemoryRows;
   private readonly followers = new Set<Follower>();
+  private readonly timers: Timers | undefined;
+  private cancelSeal: Cancel | undefined;
   private closed = false;
 
-  constructor({ views = [], log = new MemoryLog() }: MemoryEventStoreOptions = {}) {
+  constructor({ views = [], log = new MemoryLog(), timers }: MemoryEventStoreOptions = {}) {
     this.log = log;
+    this.timers = timers;
     this.tables = new TableSet(views);
     this.rows = new MemoryRows(this.tables);
     this.reader = this.rows;
     for (const event of log.events) this.rows.apply(this.tables.changes(event));
+    if (log.open.count > 0) this.sealInTime();
   }
 
   // eslint-disable-next-line @typescript-eslint/require-await -- a refusal is a rejection, as the port says
@@ -80,7 +109,38 @@ export class MemoryEventStore implements EventStore {
     for (const event of events) this.log.push(event);
     this.rows.apply(changes);
     for (const follower of this.followers) follower.wake();
-    return { position: this.position(), events };
+    const result = { position: this.position(), events };
+    if (this.log.open.count >= EVENTS_PER_SEAL) this.sealNow();
+    else if (this.log.open.count > 0) this.sealInTime();
+    return result;
+  }
+
+  // eslint-disable-next-line @typescript-eslint/require-await -- as above
+  async seal(): Promise<Seal | undefined> {
+    this.assertOpen();
+    return this.sealNow();
+  }
+
+  // eslint-disable-next-line @typescript-eslint/require-await -- as above
+  async seals(after: number, limit: number): Promise<readonly Seal[]> {
+    this.assertOpen();
+    const seals = this.log.streams.get(SEAL_STREAM) ?? [];
+    return seals
+      .filter((event) => event.position > after)
+      .slice(0, limit)
+      .map(sealOf);
+  }
+
+  // eslint-disable-next-line @typescript-eslint/require-await -- nothing to wait for in memory
+  async *verify(anchors: readonly Anchor[] = []): AsyncGenerator<LogProblem> {
+    this.assertOpen();
+    const verifier = new LogVerifier(anchors);
+    // As it is now: appends go on.
+    const { open, events } = { open: this.log.open, events: [...this.log.events] };
+    for (const event of events) {
+      yield* verifier.next({ ...textOf(event), digest: event.digest, previous: event.position - 1 });
+    }
+    yield* verifier.end(open);
   }
 
   // eslint-disable-next-line @typescript-eslint/require-await -- as above
@@ -118,8 +178,26 @@ export class MemoryEventStore implements EventStore {
 
   close(): Promise<void> {
     this.closed = true;
+    this.cancelSeal?.();
     for (const follower of this.followers) follower.close();
     return Promise.resolve();
+  }
+
+  private sealInTime(): void {
+    this.cancelSeal ??= this.timers?.after(SEAL_PERIOD_MS, () => void this.sealNow());
+  }
+
+  private sealNow(): Seal | undefined {
+    this.cancelSeal?.();
+    this.cancelSeal = undefined;
+    if (this.log.open.count === 0) return undefined;
+    const record = sealRecord(this.log.open, this.position() + 1);
+    const data = JSON.parse(record.data) as RecordedEvent['data'];
+    const metadata = JSON.parse(record.metadata) as RecordedEvent['metadata'];
+    const event: RecordedEvent = { ...record, data, metadata };
+    this.log.push(event);
+    for (const follower of this.followers) follower.wake();
+    return sealOf(event);
   }
 
   /** Positions have no gaps here: the last one is the number of events. */

@@ -40,12 +40,14 @@ export class EventReader {
   private readonly byPosition: Statement<[number, number], EventRow>;
   private readonly byStream: Statement<[string, number], EventRow>;
   private readonly byRange: Statement<[string, number, number], EventRow>;
+  private readonly behind: Statement<[string, number, number], EventRow>;
   private readonly last: Statement<[], { position: number | null }>;
 
   constructor(db: Database) {
     this.byPosition = db.prepare(`${SELECT} where position > ? order by position limit ?`);
     this.byStream = db.prepare(`${SELECT} where stream = ? and revision >= ? order by revision`);
     this.byRange = db.prepare(`${SELECT} where stream = ? and revision >= ? order by revision limit ?`);
+    this.behind = db.prepare(`${SELECT} where stream = ? and position > ? order by revision limit ?`);
     this.last = db.prepare('select max(position) as position from events');
   }
 
@@ -59,6 +61,10 @@ export class EventReader {
 
   range(stream: string, fromRevision: number, count: number): RecordedEvent[] {
     return this.byRange.all(stream, fromRevision, count).map(recorded);
+  }
+
+  streamAfter(stream: string, position: number, limit: number): RecordedEvent[] {
+    return this.behind.all(stream, position, limit).map(recorded);
   }
 
   head(): number {

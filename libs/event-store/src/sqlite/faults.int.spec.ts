@@ -6,17 +6,17 @@ import { join } from 'node:path';
 import { type Logger, silentLogger, systemClock, systemRandom, uuid7 } from '@weir/kernel';
 import Database from 'better-sqlite3';
 import {
+  type Anchor,
   dumpRows,
   type EventStore,
+  type LogProblem,
   type NewEvent,
   NO_STREAM,
   type RecordedEvent,
   replayRows,
   StoreFailed,
-  verifyDigests,
   ViewDiffers,
   type View,
-  type WrongEvent,
 } from '../index';
 import { counters } from '../testing/counters';
 import { openSqliteEventStore, type SqliteEventStore } from './index';
@@ -69,10 +69,10 @@ async function wholeLog(store: EventStore): Promise<RecordedEvent[]> {
   return events;
 }
 
-async function wrongEvents(store: EventStore): Promise<WrongEvent[]> {
-  const wrong: WrongEvent[] = [];
-  for await (const event of verifyDigests(store)) wrong.push(event);
-  return wrong;
+async function problems(store: EventStore, anchors: readonly Anchor[] = []): Promise<LogProblem[]> {
+  const found: LogProblem[] = [];
+  for await (const problem of store.verify(anchors)) found.push(problem);
+  return found;
 }
 
 /** A program of this folder in a process of its own, from its source. */
@@ -122,7 +122,7 @@ describe('an event store whose process is killed', () => {
       expect(revision).toBe((revisions.get(stream) ?? NO_STREAM) + 1);
       revisions.set(stream, revision);
     }
-    expect(await wrongEvents(store)).toEqual([]);
+    expect(await problems(store)).toEqual([]);
     expect(dumpRows(store.reader)).toBe(dumpRows(replayRows([counters], events)));
   }, 60_000);
 });
@@ -208,21 +208,21 @@ describe('a log whose bytes were changed', () => {
     const file = await filled();
     tamper(file, sql);
     const store = await open(file);
-    expect(await wrongEvents(store)).toEqual([
+    expect(await problems(store)).toMatchObject([
       { position: 7, problem: 'digest' },
       { position: 20, problem: 'digest' },
     ]);
   });
 
-  it('has events named that cannot be read, and those behind them judged too', async () => {
+  it('has an event named that cannot be read, and those behind it judged too', async () => {
     const file = await filled();
     tamper(
       file,
       `update events set data = substr(data, 2) where position = 7; update events set type = 'X' where position = 9`,
     );
     const store = await open(file);
-    expect(await wrongEvents(store)).toEqual([
-      { position: 7, problem: 'unreadable' },
+    expect(await problems(store)).toMatchObject([
+      { position: 7, problem: 'digest' },
       { position: 9, problem: 'digest' },
     ]);
     await expect(store.readStream('s-6')).rejects.toMatchObject({ name: 'CorruptEvent', position: 7 });

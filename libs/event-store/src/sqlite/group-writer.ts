@@ -1,5 +1,7 @@
 import type { Database, Statement } from 'better-sqlite3';
-import type { Answer, AppendRequest, WorkerSettings } from './protocol';
+import { extended, type OpenSeal, sealed, sealRecord } from '../seal';
+import { openSealWriter } from './open-seal';
+import type { Answer, AppendRequest, WriteRequest, WriterSettings } from './protocol';
 import { RowWriter } from './row-writer';
 
 const NO_STREAM = -1;
@@ -20,7 +22,13 @@ export class ForeignWriter extends Error {
   }
 }
 
-/** Writes groups of appends, each group in one transaction. Whatever it throws is final: the file must not be written any more. */
+/** What a transaction has come to so far. */
+interface Turn {
+  open: OpenSeal;
+  written: number;
+}
+
+/** Writes groups of appends and seals, each group in one transaction. Whatever it throws is final: the file must not be written any more. */
 export class GroupWriter {
   private readonly begin: Statement;
   private readonly commit: Statement;
@@ -28,18 +36,21 @@ export class GroupWriter {
   private readonly lastPosition: Statement<[], { position: number | null }>;
   private readonly lastRevision: Statement<[string], { revision: number | null }>;
   private readonly idAt: Statement<[string, number], { id: string }>;
-  private readonly insert: Statement<[number, string, number, string, string, number, string, string, Buffer]>;
+  private readonly insert: Statement<[number, string, number, string, string, number, string, string, Buffer, number]>;
   private readonly rows: RowWriter;
+  private readonly keepOpen: (open: OpenSeal) => void;
   private head: number;
+  private open: OpenSeal;
   private claimed = false;
   private rowsSinceCheckpoint = 0;
   private framesPerRow = FIRST_GUESS_OF_FRAMES_PER_ROW;
 
   constructor(
     private readonly db: Database,
-    private readonly settings: WorkerSettings,
+    private readonly settings: WriterSettings,
   ) {
     this.head = settings.head;
+    this.open = settings.open;
     this.begin = db.prepare('begin immediate');
     this.commit = db.prepare('commit');
     this.rollback = db.prepare('rollback');
@@ -47,13 +58,14 @@ export class GroupWriter {
     this.lastRevision = db.prepare('select max(revision) as revision from events where stream = ?');
     this.idAt = db.prepare('select id from events where stream = ? and revision = ?');
     this.insert = db.prepare(
-      'insert into events (position, stream, revision, id, type, schema_version, data, metadata, digest) values (?, ?, ?, ?, ?, ?, ?, ?, ?)',
+      'insert into events (position, stream, revision, id, type, schema_version, data, metadata, digest, previous) values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)',
     );
+    this.keepOpen = openSealWriter(db);
     this.rows = new RowWriter(db, settings.tables);
   }
 
   /** On disk when it returns. */
-  write(group: readonly AppendRequest[]): Answer[] {
+  write(group: readonly WriteRequest[]): Answer[] {
     try {
       return this.transaction(group);
     } catch (error) {
@@ -61,7 +73,7 @@ export class GroupWriter {
       const answer = refusal(error);
       if (!answer) throw error;
       // What one append did wrong must not fail the others: each is tried alone.
-      return group.length === 1 ? [answer] : group.flatMap((append) => this.write([append]));
+      return group.length === 1 ? [answer] : group.flatMap((request) => this.write([request]));
     }
   }
 
@@ -94,44 +106,53 @@ export class GroupWriter {
     }
   }
 
-  private transaction(group: readonly AppendRequest[]): Answer[] {
+  private transaction(group: readonly WriteRequest[]): Answer[] {
     this.begin.run();
     const actual = this.lastPosition.get()?.position ?? 0;
     if (actual !== this.head) throw new ForeignWriter(this.head, actual);
     if (!this.claimed) this.claimViews();
-    let head = this.head;
-    let written = 0;
-    const answers = group.map((append): Answer => {
-      const refused = this.judge(append);
-      if (refused) return refused;
-      for (const [stream, expected, events] of append.writes) {
-        let revision = expected;
-        for (const [position, id, type, schemaVersion, data, metadata, digest] of events) {
-          revision++;
-          this.insert.run(
-            position,
-            stream,
-            revision,
-            id,
-            type,
-            schemaVersion,
-            data,
-            metadata,
-            Buffer.from(digest, 'hex'),
-          );
-          head = position;
-        }
-        written += events.length;
-      }
-      this.rows.apply(append.changes);
-      written += append.changes.length;
-      return { type: 'done' };
-    });
+    const turn: Turn = { open: this.open, written: 0 };
+    const answers = group.map((request) =>
+      'seal' in request ? this.seal(request.seal, turn) : this.append(request, turn),
+    );
+    if (turn.open !== this.open) this.keepOpen(turn.open);
     this.commit.run();
     this.claimed = true;
-    this.head = head;
-    this.rowsSinceCheckpoint += written;
+    if (turn.open !== this.open) this.head = turn.open.last;
+    this.open = turn.open;
+    this.rowsSinceCheckpoint += turn.written;
     return answers;
+  }
+
+  private append(append: AppendRequest, turn: Turn): Answer {
+    const refused = this.judge(append);
+    if (refused) return refused;
+    for (const [stream, expected, events] of append.writes) {
+      let revision = expected;
+      for (const [position, id, type, schemaVersion, data, metadata, digest, time] of events) {
+        revision++;
+        const bytes = Buffer.from(digest, 'hex');
+        const previous = turn.open.last;
+        this.insert.run(position, stream, revision, id, type, schemaVersion, data, metadata, bytes, previous);
+        turn.open = extended(turn.open, position, digest, time);
+      }
+      turn.written += events.length;
+    }
+    this.rows.apply(append.changes);
+    turn.written += append.changes.length;
+    return { type: 'done' };
+  }
+
+  private seal(at: number, turn: Turn): Answer {
+    if (turn.open.count === 0) return { type: 'nothing' };
+    const record = sealRecord(turn.open, at);
+    const { position, stream, revision, id, type, schemaVersion, data, metadata, digest } = record;
+    const bytes = Buffer.from(digest, 'hex');
+    const previous = turn.open.last;
+    this.insert.run(position, stream, revision, id, type, schemaVersion, data, metadata, bytes, previous);
+    turn.open = sealed(turn.open, position, digest);
+    turn.written++;
+    return { type: 'done' };
   }
 
   /** From this append on the rows of our views are kept in step, and those of other views are not: theirs end at the present head. */

@@ -1,2 +1,3 @@
+export { verifySqliteFile } from './inspection';
 export { SqliteReader } from './reader';
 export { openSqliteEventStore, SqliteEventStore, type SqliteEventStoreOptions } from './store';

@@ -1,4 +1,6 @@
+import type { Anchor, LogProblem } from '../port';
 import type { StoredChange } from '../rows';
+import type { OpenSeal } from '../seal';
 
 /** What the writer must know of a table; plain data, since it crosses to the worker. */
 export interface WriterTable {
@@ -7,12 +9,28 @@ export interface WriterTable {
   readonly key: readonly number[];
 }
 
-export interface WorkerSettings {
+export interface WriterSettings {
+  readonly task: 'write';
   readonly file: string;
   readonly tables: readonly WriterTable[];
   readonly views: readonly string[];
   /** The log's last position when the store was opened. */
   readonly head: number;
+  readonly open: OpenSeal;
+}
+
+export interface InspectorSettings {
+  readonly task: 'verify';
+  readonly file: string;
+  readonly anchors: readonly Anchor[];
+}
+
+export type ThreadSettings = WriterSettings | InspectorSettings;
+
+/** The next part waits until it is asked for. */
+export interface InspectionAnswer {
+  readonly problems: readonly LogProblem[];
+  readonly last: boolean;
 }
 
 /** One event of a write, in the order of its stream. */
@@ -24,6 +42,7 @@ export type EventRecord = readonly [
   data: string,
   metadata: string,
   digest: string,
+  time: string,
 ];
 
 export interface AppendRequest {
@@ -32,12 +51,21 @@ export interface AppendRequest {
   readonly changes: readonly StoredChange[];
 }
 
-export type ToWorker =
-  { readonly type: 'append'; readonly appends: readonly AppendRequest[] } | { readonly type: 'close' };
+/** Closes what is open at this position, if anything is. */
+export interface SealRequest {
+  readonly seal: number;
+}
 
-/** One for each append, in the order of arrival. */
+export type WriteRequest = AppendRequest | SealRequest;
+
+export type ToWorker =
+  { readonly type: 'write'; readonly requests: readonly WriteRequest[] } | { readonly type: 'close' };
+
+/** One for each request, in the order of arrival. */
 export type Answer =
   | { readonly type: 'done' }
+  /** A seal that was asked for where nothing was open. */
+  | { readonly type: 'nothing' }
   /** These events stand at these places already. */
   | { readonly type: 'repeated' }
   | { readonly type: 'stale'; readonly stream: string; readonly expected: number; readonly actual: number }

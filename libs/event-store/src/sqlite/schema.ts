@@ -3,17 +3,32 @@ import type { Database } from 'better-sqlite3';
 import { ViewDiffers } from '../errors';
 import type { RecordedEvent } from '../port';
 import type { TableSet, TableShape } from '../rows';
+import { extended, NOTHING_SEALED, type OpenSeal } from '../seal';
 import type { View } from '../view';
 import { EventReader } from './events';
+import { openSealWriter, readOpenSeal } from './open-seal';
 import type { WriterTable } from './protocol';
 import { quote, RowWriter } from './row-writer';
 
 /** 'weir' in ASCII, so that `file` and we know the file for what it is. */
 const APPLICATION_ID = 0x77656972;
 /** Of the tables below; a later layout counts up and says how to get there. */
-const LAYOUT = 1;
+const LAYOUT = 2;
 /** Events replayed in one transaction. */
 const REPLAY_BATCH = 1000;
+
+const OPEN_SEAL = `
+  create table open_seal (
+    one integer primary key check (one = 1),
+    first integer not null,
+    last integer not null,
+    count integer not null,
+    range text not null,
+    latest text not null,
+    seals integer not null,
+    previous text not null
+  ) strict;
+`;
 
 const TABLES = `
   create table events (
@@ -26,6 +41,8 @@ const TABLES = `
     data text not null,
     metadata text not null,
     digest blob not null,
+    -- The position of the event before it: refused appends leave gaps, and only so can a missing event be told from one.
+    previous integer not null,
     unique (stream, revision),
     unique (id)
   ) strict;
@@ -35,6 +52,7 @@ const TABLES = `
     definition text not null,
     position integer
   ) strict;
+  ${OPEN_SEAL}
 `;
 
 const COLUMN_TYPES = { text: 'text', integer: 'integer', json: 'text' } as const;
@@ -74,13 +92,38 @@ export function writerTables(tables: TableSet): WriterTable[] {
 function layOut(db: Database): void {
   const layout = db.pragma('user_version', { simple: true });
   if (layout === LAYOUT) return;
+  if (layout === 1 && db.pragma('application_id', { simple: true }) === APPLICATION_ID) {
+    addSeals(db);
+    return;
+  }
   if (layout !== 0 || db.prepare('select 1 from sqlite_schema').get()) {
     throw new WeirError('unavailable', `${db.name} is not an event store, or one of a newer version.`, {
       fields: { layout },
     });
   }
   db.exec(TABLES);
+  openSealWriter(db)(NOTHING_SEALED);
   db.pragma(`application_id = ${APPLICATION_ID}`);
+  db.pragma(`user_version = ${LAYOUT}`);
+}
+
+/** From layout 1: everything that stands in the log becomes the open range. */
+function addSeals(db: Database): void {
+  db.exec(`
+    alter table events add column previous integer not null default 0;
+    update events set previous = before.position
+      from (select position as place, lag(position, 1, 0) over (order by position) as position from events) as before
+      where before.place = events.position;
+    ${OPEN_SEAL}
+  `);
+  const events = db.prepare<[], { position: number; digest: Buffer; time: string }>(
+    `select position, digest, metadata ->> '$.time' as time from events order by position`,
+  );
+  let open = NOTHING_SEALED;
+  for (const { position, digest, time } of events.iterate()) {
+    open = extended(open, position, digest.toString('hex'), time);
+  }
+  openSealWriter(db)(open);
   db.pragma(`user_version = ${LAYOUT}`);
 }
 
@@ -124,11 +167,19 @@ async function catchUp(db: Database, tables: TableSet, pause: () => Promise<void
   return events.head();
 }
 
-/** Makes the file ready for this set of views; answers the last position. */
-export async function prepareFile(db: Database, tables: TableSet, pause: () => Promise<void>): Promise<number> {
+/** Where the log ends. */
+export interface LogEnd {
+  readonly head: number;
+  readonly open: OpenSeal;
+}
+
+/** Makes the file ready for this set of views. */
+export async function prepareFile(db: Database, tables: TableSet, pause: () => Promise<void>): Promise<LogEnd> {
   db.transaction(() => {
     layOut(db);
     layOutViews(db, tables);
   }).immediate();
-  return catchUp(db, tables, pause);
+  const head = await catchUp(db, tables, pause);
+  // Without its row the log is damaged; what is counted from here on can never fit, and verify() says so.
+  return { head, open: readOpenSeal(db) ?? { ...NOTHING_SEALED, last: head } };
 }

@@ -1,27 +1,42 @@
 import { once } from 'node:events';
 import { mkdir } from 'node:fs/promises';
-import { dirname, extname, join } from 'node:path';
+import { dirname } from 'node:path';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
-import type { Logger } from '@weir/kernel';
+import type { Cancel, Logger, Timers } from '@weir/kernel';
 import Database from 'better-sqlite3';
 import { EventIdTaken, StoreBusy, StoreClosed, StoreFailed, StoreFull, WrongExpectedRevision } from '../errors';
-import type { Append, AppendResult, EventStore, RecordedEvent, Subscription, Write } from '../port';
+import type {
+  Anchor,
+  Append,
+  AppendResult,
+  EventStore,
+  LogProblem,
+  RecordedEvent,
+  Seal,
+  Subscription,
+  Write,
+} from '../port';
 import { Recorder, validate } from '../record';
 import { type StoredChange, TableSet } from '../rows';
+import { EVENTS_PER_SEAL, SEAL_PERIOD_MS, SEAL_STREAM, sealOf } from '../seal';
 import { Follower } from '../subscription';
 import type { View } from '../view';
 import { connect } from './connect';
 import { EventReader } from './events';
-import type { Answer, AppendRequest, EventRecord, FromWorker, ToWorker, WorkerSettings } from './protocol';
+import { verifySqliteFile } from './inspection';
+import type { Answer, EventRecord, FromWorker, ToWorker, WriteRequest, WriterSettings } from './protocol';
 import { SqliteReader } from './reader';
-import { prepareFile, writerTables } from './schema';
+import { type LogEnd, prepareFile, writerTables } from './schema';
+import { defaultWorkerPath } from './worker-path';
 
 export interface SqliteEventStoreOptions {
   readonly file: string;
   readonly views: readonly View[];
   readonly logger: Logger;
-  /** The compiled writer; beside this file unless given. */
+  /** With them, what is open for 60 s is sealed. */
+  readonly timers?: Timers;
+  /** The compiled entry of the store's threads; beside this file unless given. */
   readonly workerPath?: string;
   /** Called once when the store has failed: it will write no more, and the process had better start again. */
   readonly onFailure?: (error: StoreFailed) => void;
@@ -31,9 +46,7 @@ export interface SqliteEventStoreOptions {
 const MAX_WAITING = 10_000;
 
 interface Waiting {
-  readonly writes: readonly Write[];
-  readonly result: AppendResult;
-  resolve(result: AppendResult): void;
+  settle(answer: Answer): void;
   reject(error: unknown): void;
 }
 
@@ -44,17 +57,26 @@ export async function openSqliteEventStore(options: SqliteEventStoreOptions): Pr
   await mkdir(dirname(file), { recursive: true, mode: 0o700 });
   const writable = connect(file);
   try {
-    const head = await prepareFile(writable, tables, nextTurn);
+    const end = await prepareFile(writable, tables, nextTurn);
+    const { head, open } = end;
+    if (open.last !== head)
+      options.logger.error('The log does not end where its last commit ended: verify it', {
+        file,
+        head,
+        last: open.last,
+      });
     // Both before the first connection closes: the last to close moves the WAL into the database, and keeps an error to itself.
     const readable = new Database(file, { readonly: true });
     try {
       const worker = await startWorker(options, {
+        task: 'write',
         file,
         tables: writerTables(tables),
         views: views.map((view) => view.name),
         head,
+        open,
       });
-      return new SqliteEventStore(options, tables, worker, readable, head + 1);
+      return new SqliteEventStore(options, tables, worker, readable, end);
     } catch (error) {
       readable.close();
       throw error;
@@ -65,7 +87,7 @@ export async function openSqliteEventStore(options: SqliteEventStoreOptions): Pr
 }
 
 /** Its first message says that it has the file open; an error before that rejects. */
-async function startWorker(options: SqliteEventStoreOptions, settings: WorkerSettings): Promise<Worker> {
+async function startWorker(options: SqliteEventStoreOptions, settings: WriterSettings): Promise<Worker> {
   const worker = new Worker(options.workerPath ?? defaultWorkerPath(), { workerData: settings, execArgv: [] });
   await once(worker, 'message');
   return worker;
@@ -79,7 +101,11 @@ export class SqliteEventStore implements EventStore {
   private readonly followers = new Set<Follower>();
   /** Sent or about to be, in the order in which the worker answers. */
   private readonly waiting: Waiting[] = [];
-  private outbox: AppendRequest[] = [];
+  private outbox: WriteRequest[] = [];
+  private nextPosition: number;
+  /** Events sent behind the last seal; those that are refused only bring the next one nearer. */
+  private unsealed: number;
+  private cancelSeal: Cancel | undefined;
   private closing: Promise<void> | undefined;
   private failure: StoreFailed | undefined;
   private drained: (() => void) | undefined;
@@ -89,8 +115,10 @@ export class SqliteEventStore implements EventStore {
     private readonly tables: TableSet,
     private readonly worker: Worker,
     private readonly db: Database.Database,
-    private nextPosition: number,
+    { head, open }: LogEnd,
   ) {
+    this.nextPosition = Math.max(head, open.last) + 1;
+    this.unsealed = open.count;
     this.events = new EventReader(db);
     this.reader = new SqliteReader(db, tables, () => this.assertOpen());
     this.worker.on('message', (message: FromWorker) => this.receive(message));
@@ -101,6 +129,7 @@ export class SqliteEventStore implements EventStore {
         resolve();
       });
     });
+    if (this.unsealed > 0) this.sealInTime();
   }
 
   async append(append: Append): Promise<AppendResult> {
@@ -115,19 +144,46 @@ export class SqliteEventStore implements EventStore {
     const writes = append.writes.map(({ stream, expected, events: added }) => {
       const records = added.map((event, index): EventRecord => {
         const recording = recorder.record(position, stream, expected + 1 + index, event);
-        const { id, type, schemaVersion, digest } = recording.event;
+        const { id, type, schemaVersion, digest, metadata } = recording.event;
         events.push(recording.event);
         changes.push(...this.tables.changes(recording.event));
-        return [position++, id, type, schemaVersion, recording.data, recording.metadata, digest];
+        return [position++, id, type, schemaVersion, recording.data, recording.metadata, digest, metadata.time];
       });
       return [stream, expected, records] as const;
     });
     this.nextPosition = position;
     const checks = (append.checks ?? []).map(({ stream, expected }) => [stream, expected] as const);
-    return new Promise((resolve, reject) => {
-      this.waiting.push({ writes: append.writes, result: { position: position - 1, events }, resolve, reject });
-      if (this.outbox.push({ checks, writes, changes }) === 1) process.nextTick(() => this.flush());
+    const answered = this.post({ checks, writes, changes }, (answer) =>
+      this.appended(answer, append.writes, { position: position - 1, events }),
+    );
+    this.unsealed += events.length;
+    if (this.unsealed >= EVENTS_PER_SEAL) this.sealInPassing();
+    else if (this.unsealed > 0) this.sealInTime();
+    return answered;
+  }
+
+  async seal(): Promise<Seal | undefined> {
+    this.assertWritable();
+    const position = this.nextPosition++;
+    this.unsealed = 0;
+    this.cancelSeal?.();
+    this.cancelSeal = undefined;
+    return this.post({ seal: position }, (answer) => {
+      if (answer.type === 'full') throw new StoreFull(new Error(answer.message));
+      const [event] = answer.type === 'done' ? this.events.all(position - 1, 1) : [];
+      return event && sealOf(event);
     });
+  }
+
+  // eslint-disable-next-line @typescript-eslint/require-await -- a refusal is a rejection, as the port says
+  async seals(after: number, limit: number): Promise<readonly Seal[]> {
+    this.assertOpen();
+    return this.events.streamAfter(SEAL_STREAM, after, limit).map(sealOf);
+  }
+
+  verify(anchors: readonly Anchor[] = []): AsyncIterable<LogProblem> {
+    this.assertOpen();
+    return verifySqliteFile(this.options.file, anchors, this.options.workerPath);
   }
 
   // eslint-disable-next-line @typescript-eslint/require-await -- a refusal is a rejection, as the port says
@@ -170,6 +226,7 @@ export class SqliteEventStore implements EventStore {
   }
 
   private async shutDown(): Promise<void> {
+    this.cancelSeal?.();
     for (const follower of this.followers) follower.close();
     if (this.waiting.length > 0) await new Promise<void>((resolve) => (this.drained = resolve));
     this.send({ type: 'close' });
@@ -177,11 +234,29 @@ export class SqliteEventStore implements EventStore {
     this.db.close();
   }
 
-  /** All appends of one turn of the event loop travel as one message. */
+  private sealInTime(): void {
+    this.cancelSeal ??= this.options.timers?.after(SEAL_PERIOD_MS, () => this.sealInPassing());
+  }
+
+  /** Nobody waits for this one: where the disk is full the events stay open, and the next seal has them too. */
+  private sealInPassing(): void {
+    this.seal().catch((error: unknown) => {
+      if (!this.closing) this.options.logger.warn('The log was not sealed', { error, file: this.options.file });
+    });
+  }
+
+  private post<T>(request: WriteRequest, result: (answer: Answer) => T): Promise<T> {
+    return new Promise((resolve, reject) => {
+      this.waiting.push({ settle: (answer) => resolve(result(answer)), reject });
+      if (this.outbox.push(request) === 1) process.nextTick(() => this.flush());
+    });
+  }
+
+  /** All that is written in one turn of the event loop travels as one message. */
   private flush(): void {
-    const appends = this.outbox;
+    const requests = this.outbox;
     this.outbox = [];
-    this.send({ type: 'append', appends });
+    this.send({ type: 'write', requests });
   }
 
   private send(message: ToWorker): void {
@@ -195,7 +270,7 @@ export class SqliteEventStore implements EventStore {
         for (const [index, answer] of message.answers.entries()) {
           const waiting = answered[index];
           try {
-            if (waiting) this.settle(waiting, answer);
+            waiting?.settle(answer);
           } catch (error) {
             waiting?.reject(error);
           }
@@ -213,25 +288,19 @@ export class SqliteEventStore implements EventStore {
     }
   }
 
-  private settle(waiting: Waiting, answer: Answer): void {
+  private appended(answer: Answer, writes: readonly Write[], result: AppendResult): AppendResult {
     switch (answer.type) {
-      case 'done':
-        waiting.resolve(
-          waiting.result.events.length > 0 ? waiting.result : { position: this.events.head(), events: [] },
-        );
-        return;
       case 'repeated':
-        waiting.resolve(this.firstResult(waiting.writes));
-        return;
+        return this.firstResult(writes);
       case 'stale':
-        waiting.reject(new WrongExpectedRevision(answer.stream, answer.expected, answer.actual));
-        return;
+        throw new WrongExpectedRevision(answer.stream, answer.expected, answer.actual);
       case 'id-taken':
-        waiting.reject(new EventIdTaken(new Error(answer.message)));
-        return;
+        throw new EventIdTaken(new Error(answer.message));
       case 'full':
-        waiting.reject(new StoreFull(new Error(answer.message)));
-        return;
+        throw new StoreFull(new Error(answer.message));
+      case 'done':
+      case 'nothing':
+        return result.events.length > 0 ? result : { position: this.events.head(), events: [] };
     }
   }
 
@@ -263,12 +332,4 @@ export class SqliteEventStore implements EventStore {
     this.assertOpen();
     if (this.failure) throw this.failure;
   }
-}
-
-function defaultWorkerPath(): string {
-  if (extname(__filename) === '.js') return join(__dirname, 'worker.js');
-  const built = process.env['WEIR_EVENT_STORE_WORKER'];
-  if (built === undefined)
-    throw new Error('Run from its TypeScript source, the SQLite event store needs a workerPath: see buildWorker()');
-  return built;
 }

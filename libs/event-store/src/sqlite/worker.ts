@@ -1,45 +1,11 @@
-import { parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads';
-import { connect } from './connect';
-import { errorCode, GroupWriter } from './group-writer';
-import type { AppendRequest, FromWorker, ToWorker, WorkerSettings } from './protocol';
+import { parentPort, workerData } from 'node:worker_threads';
+import { runInspector } from './inspector';
+import type { ThreadSettings } from './protocol';
+import { runWriter } from './writer';
 
-/** Appends in one transaction: enough to share an fsync, few enough that the first one does not wait for long. */
-const MAX_GROUP = 512;
-
-function run(port: NonNullable<typeof parentPort>, settings: WorkerSettings): void {
-  const db = connect(settings.file);
-  const writer = new GroupWriter(db, settings);
-  const send = (message: FromWorker) => port.postMessage(message);
-  const waiting = () => (receiveMessageOnPort(port) as { message: ToWorker } | undefined)?.message;
-
-  /** Everything that waits at the port is one group: while a commit is on its way to the disk, the next group gathers. */
-  const take = (first: ToWorker): void => {
-    const group: AppendRequest[] = [];
-    let message: ToWorker | undefined = first;
-    while (message?.type === 'append') {
-      group.push(...message.appends);
-      message = group.length < MAX_GROUP ? waiting() : undefined;
-    }
-    if (group.length > 0) {
-      send({ type: 'answers', answers: writer.write(group) });
-      writer.checkpointIfDue();
-    }
-    if (message?.type === 'close') {
-      writer.close();
-      send({ type: 'closed' });
-      port.close();
-    }
-  };
-
-  send({ type: 'ready' });
-  port.on('message', (message: ToWorker) => {
-    try {
-      take(message);
-    } catch (error) {
-      send({ type: 'failed', message: error instanceof Error ? error.message : String(error), code: errorCode(error) });
-      port.close();
-    }
-  });
+// The entry of every thread of the store.
+const settings = workerData as ThreadSettings;
+if (parentPort) {
+  if (settings.task === 'write') runWriter(parentPort, settings);
+  else runInspector(parentPort, settings);
 }
-
-if (parentPort) run(parentPort, workerData as WorkerSettings);

@@ -1,7 +1,7 @@
 // Appends until the store refuses, makes room where it is told how, tries again, opens again; tells each step as a line of JSON.
 import { rmSync } from 'node:fs';
 import { silentLogger, systemClock, systemRandom, uuid7, WeirError } from '@weir/kernel';
-import { dumpRows, type EventStore, NO_STREAM, type RecordedEvent, replayRows, verifyDigests } from '../index';
+import { dumpRows, type EventStore, NO_STREAM, type RecordedEvent, replayRows } from '../index';
 import { openSqliteEventStore } from '../sqlite';
 import { counters } from './counters';
 
@@ -39,7 +39,7 @@ async function run(file: string, ballast: string | undefined): Promise<void> {
   const again = await openSqliteEventStore({ file, views: [counters], logger: silentLogger });
   const events: readonly RecordedEvent[] = await again.readAll(0, 10_000);
   let wrong = 0;
-  for await (const event of verifyDigests(again)) wrong += event.position;
+  for await (const event of again.verify()) wrong += event.position;
   tell('kept', events.length >= appended && wrong === 0);
   tell('rowsEqualReplay', dumpRows(again.reader) === dumpRows(replayRows([counters], events)));
   await again.close();

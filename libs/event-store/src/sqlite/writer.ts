@@ -1,0 +1,43 @@
+import { type MessagePort, receiveMessageOnPort } from 'node:worker_threads';
+import { connect } from './connect';
+import { errorCode, GroupWriter } from './group-writer';
+import type { FromWorker, ToWorker, WriteRequest, WriterSettings } from './protocol';
+
+/** Requests in one transaction: enough to share an fsync, few enough that the first one does not wait for long. */
+const MAX_GROUP = 512;
+
+export function runWriter(port: MessagePort, settings: WriterSettings): void {
+  const db = connect(settings.file);
+  const writer = new GroupWriter(db, settings);
+  const send = (message: FromWorker) => port.postMessage(message);
+  const waiting = () => (receiveMessageOnPort(port) as { message: ToWorker } | undefined)?.message;
+
+  /** Everything that waits at the port is one group: while a commit is on its way to the disk, the next group gathers. */
+  const take = (first: ToWorker): void => {
+    const group: WriteRequest[] = [];
+    let message: ToWorker | undefined = first;
+    while (message?.type === 'write') {
+      group.push(...message.requests);
+      message = group.length < MAX_GROUP ? waiting() : undefined;
+    }
+    if (group.length > 0) {
+      send({ type: 'answers', answers: writer.write(group) });
+      writer.checkpointIfDue();
+    }
+    if (message?.type === 'close') {
+      writer.close();
+      send({ type: 'closed' });
+      port.close();
+    }
+  };
+
+  send({ type: 'ready' });
+  port.on('message', (message: ToWorker) => {
+    try {
+      take(message);
+    } catch (error) {
+      send({ type: 'failed', message: error instanceof Error ? error.message : String(error), code: errorCode(error) });
+      port.close();
+    }
+  });
+}
