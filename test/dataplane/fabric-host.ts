@@ -22,6 +22,7 @@ export class FabricHost {
   readonly lab: LabHost;
   /** Its line to the publisher, while it runs. */
   link: Link | undefined;
+  controller: LocalController | undefined;
   /** What the switch led to controllers, heard on a connection of our own. */
   readonly punts: PacketIn[] = [];
   private readonly slice = new MemorySlice({ stateHolding: STATE_HOLDING });
@@ -70,6 +71,7 @@ export class FabricHost {
     });
     const follower = new Follower({ name: lab.name, transport: link, key: this.key, sink: controller, ...system });
     this.follower = follower;
+    this.controller = controller;
     this.ends.push(
       () => controller.stop(),
       () => follower.stop(),
@@ -83,7 +85,7 @@ export class FabricHost {
   /** The process ends: what it made, and our own connection, go on. */
   async stop(): Promise<void> {
     for (const end of this.ends.splice(0).reverse()) await end();
-    this.follower = undefined;
+    this.follower = this.controller = this.link = undefined;
   }
 
   async destroy(): Promise<void> {
@@ -93,6 +95,7 @@ export class FabricHost {
 
   private async observe(): Promise<OpenFlowConnection> {
     const observer = await connectOpenFlow({ path: this.lab.openflow, ...this.system });
+    observer.onClose(() => (this.observer = undefined));
     observer.onPacketIn((packet) => this.punts.push(packet));
     return observer;
   }

@@ -11,7 +11,7 @@ import {
 } from '@weir/kernel';
 import { createLab, inject, type Lab, type LabInstance, ping, type PingReport, run, waitFor } from '@weir/lab';
 import { encodeFrame, type Frame, ipv4, udp } from '@weir/packet';
-import { hostPlacement, type ObservationValue, Span, type SpanChange } from '@weir/topology';
+import { hostPlacement, type ObservationValue, type PlacedChange, Span } from '@weir/topology';
 import { FabricHost } from './fabric-host';
 import { LabInstances } from './lab-instances';
 import { type Journey, Wire } from './wire';
@@ -81,10 +81,14 @@ export class Fabric {
     this.publisher = new Publisher({ name: 'bottom', facts: journal.store, membership, events, ...system, logger });
   }
 
-  /** Everything of the plan is programmed, and everything is captured, when this resolves. */
-  static async create(plan: WorldPlan, logger: Logger = silentLogger): Promise<Fabric> {
+  /** Everything of the plan is programmed, and everything is captured, when this resolves. `prepare` comes before the hosts. */
+  static async create(
+    plan: WorldPlan,
+    { prepare, logger = silentLogger }: { prepare?: (lab: Lab) => Promise<unknown>; logger?: Logger } = {},
+  ): Promise<Fabric> {
     const fabric = new Fabric(await createLab(), logger);
     try {
+      await prepare?.(fabric.lab);
       await Promise.all(fabric.hosts.map((host) => fabric.wire.tapHost(host.lab)));
       await Promise.all(fabric.hosts.map((host) => host.start()));
       await fabric.add(plan);
@@ -132,32 +136,35 @@ export class Fabric {
     return idOf('port', instance);
   }
 
-  async add(plan: Partial<WorldPlan>): Promise<void> {
+  /** As a Bottom does: each host gets what its span needs. Resolves when all whom it concerns have settled, but for those that cannot. */
+  async add(plan: Partial<WorldPlan>, without: readonly string[] = []): Promise<void> {
     Object.assign(this.networks, plan.networks);
     const instances = Object.entries(plan.instances ?? {});
     for (const [name, instance] of instances) this.plans.set(name, instance);
-    await this.publish([
+    const changes = [
       ...Object.entries(plan.networks ?? {}).flatMap(([name, network]) => networkFacts(name, network)),
       ...Object.entries(plan.routers ?? {}).flatMap(([name, router]) => routerFacts(name, router, this.networks)),
       ...instances.flatMap(([name, instance]) =>
         instanceFacts(name, instance, this.networks, this.endpointOf(instance)),
       ),
-    ]);
+    ];
+    await this.tell(this.span.apply(changes), without);
   }
 
   async remove(...instances: string[]): Promise<void> {
-    await this.publish(instances.flatMap((name) => instanceRemoval(name)));
+    await this.tell(this.span.apply(instances.flatMap((name) => instanceRemoval(name))));
     for (const name of instances) this.plans.delete(name);
   }
 
-  /** What a Bottom does: each host gets what its span needs of it. Resolves when all of them have settled; answers whom it concerned. */
-  async publish(changes: readonly SpanChange[]): Promise<readonly string[]> {
-    const placed = this.span.apply(changes);
-    const { position } = this.journal.append(placed.map(({ place, ...change }) => ({ follower: place, ...change })));
-    const concerned = [...new Set(placed.map(({ place }) => place))];
+  /** Facts for places of the test's choice, at one position. */
+  async tell(changes: readonly PlacedChange[], without: readonly string[] = []): Promise<void> {
+    const { position } = this.journal.append(changes.map(({ place, ...change }) => ({ follower: place, ...change })));
+    const concerned = [...new Set(changes.map(({ place }) => place))];
     this.publisher.changed(concerned);
-    await this.settled(concerned, position);
-    return concerned;
+    await this.settled(
+      concerned.filter((host) => !without.includes(host)),
+      position,
+    );
   }
 
   async settled(hosts: readonly string[], position = this.journal.store.head().position): Promise<void> {
@@ -170,6 +177,11 @@ export class Fabric {
   /** Fact lines that a host was sent since the start. */
   messages(host: string): number {
     return Object.values(this.publisher.messages(host)).reduce((sum, count) => sum + count, 0);
+  }
+
+  /** Fact lines that a host's controller got since its start, as it last reported. */
+  received(host: string): number {
+    return Object.values(this.metrics.get(host)?.messages ?? {}).reduce((sum, count) => sum + count, 0);
   }
 
   /** Flows that a host's controller added, changed and removed since its start, as it last reported. */
@@ -236,8 +248,14 @@ export class Fabric {
         intervalMs: 20,
       });
     } finally {
-      await Promise.all(pair.map((name) => run('ip', ['-n', this.netns(name), 'addr', 'flush', 'dev', 'eth0'])));
+      await Promise.all(pair.map((name) => this.silence(name)));
     }
+  }
+
+  /** Its kernel has no address any more: it answers nothing, and asks after no neighbour. */
+  async silence(instance: string): Promise<void> {
+    const input = 'addr flush dev eth0\nneigh flush dev eth0\n';
+    await run('ip', ['-n', this.netns(instance), '-batch', '-'], { input });
   }
 
   /** Gives an instance's kernel what DHCP would have. */

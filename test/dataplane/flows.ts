@@ -1,4 +1,4 @@
-import { type LabHost, ovsAppctl, ovsOfctl, ovsVsctl } from '@weir/lab';
+import { type LabHost, ovsAppctl, ovsOfctl, ovsVsctl, waitFor } from '@weir/lab';
 import { tableName } from '@weir/pipeline';
 
 /** A row as ovs-ofctl reads it back. */
@@ -12,14 +12,18 @@ export interface FlowRow {
   readonly text: string;
 }
 
-/** Counters of packets that went by a cached flow are written back by the revalidators, which are waited for. */
 export async function flowsOf(host: LabHost, ...match: readonly string[]): Promise<FlowRow[]> {
-  await ovsAppctl(host, ['revalidator/wait']);
   const text = await ovsOfctl(host, ['dump-flows', ...match]);
   return text
     .split('\n')
     .filter((line) => line.includes('cookie='))
     .map(parse);
+}
+
+/** With all packets counted: those that went by a cached flow are told by the revalidators, which are waited for. */
+export async function countedFlowsOf(host: LabHost, ...match: readonly string[]): Promise<FlowRow[]> {
+  await ovsAppctl(host, ['revalidator/wait']);
+  return flowsOf(host, ...match);
 }
 
 function parse(line: string): FlowRow {
@@ -42,7 +46,7 @@ export function shape({ table, cookie, text }: FlowRow): string {
 /** How many packets went through each table of ours that got any. */
 async function packetsByTable(host: LabHost): Promise<ReadonlyMap<string, number>> {
   const counts = new Map<string, number>();
-  for (const { table, packets } of await flowsOf(host)) counts.set(table, (counts.get(table) ?? 0) + packets);
+  for (const { table, packets } of await countedFlowsOf(host)) counts.set(table, (counts.get(table) ?? 0) + packets);
   return counts;
 }
 
@@ -66,4 +70,22 @@ export async function packetsDuring(host: LabHost, work: () => Promise<unknown>)
   const after = await packetsByTable(host);
   const more = [...after].map(([table, packets]) => [table, packets - (before.get(table) ?? 0)] as const);
   return Object.fromEntries(more.filter(([, packets]) => packets > 0));
+}
+
+export async function groupsOf(host: LabHost): Promise<string[]> {
+  return (await ovsOfctl(host, ['dump-groups'])).split('\n').filter((line) => line.includes('group_id='));
+}
+
+/** What is read once it is as said: a change that nobody acknowledges has come by then. */
+export async function settledRows(
+  read: () => Promise<string[]>,
+  holds: (rows: readonly string[]) => boolean,
+): Promise<string[]> {
+  return waitFor(
+    async () => {
+      const rows = await read();
+      return holds(rows) ? rows : undefined;
+    },
+    { what: 'the rows on the switch' },
+  );
 }

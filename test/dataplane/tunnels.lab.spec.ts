@@ -1,13 +1,15 @@
-import { BROADCAST_MAC, type Ip, type Mac } from '@weir/kernel';
+import { CandidateTaken, candidateSegment, createNetwork, InvalidInput, type Segment } from '@weir/domain';
+import { BROADCAST_MAC, type Ip, type Mac, systemRandom } from '@weir/kernel';
 import { inject, ovsVsctl, run, waitFor } from '@weir/lab';
 import { deviceOf } from '@weir/local-controller';
 import { encodeFrame, encodeVxlan, ipv4, udp, VXLAN_PORT } from '@weir/packet';
 import { cookieOf, type Owner, TABLES } from '@weir/pipeline';
+import { Log, sample } from '@weir/testing/domain';
 import { arpRequest, datagram } from '@weir/testing/topology';
 import { Fabric } from './fabric';
-import { flowsOf } from './flows';
+import { countedFlowsOf, flowsOf } from './flows';
 import { type Crossing, delivered, receivers } from './wire';
-import { idOf } from './world';
+import { idOf, type InstancePlan } from './world';
 
 jest.setTimeout(30_000);
 
@@ -57,6 +59,63 @@ describe('tunnels', () => {
     datagram(fabric.end(from), { mac: BROADCAST_MAC, ip: '255.255.255.255' as Ip });
   const ends = (crossings: readonly Crossing[]): string[] => crossings.map(({ from, to }) => `${from} to ${to}`);
 
+  it('E1: puts the key of each network that the Top assigned on the wire, and no two alike', async () => {
+    const log = new Log();
+    const names = ['one', 'two', 'three'];
+    const taken = new Set<number>();
+    const assigned = names.map((name) => {
+      const segment = candidateSegment('vxlan', taken, systemRandom);
+      if (!segment) throw new Error('No key is left.');
+      const networkId = idOf<'network'>('network', name);
+      log.run(createNetwork(sample.createNetwork({ networkId, name, segment: { ...segment, picked: true } })));
+      taken.add(segment.key);
+      return [name, { project: 'acme', cidr: '10.9.0.0/24', key: segment.key }] as const;
+    });
+    expect(taken.size).toBe(names.length);
+    const key = assigned[0]?.[1].key ?? 0;
+    const again = sample.createNetwork({
+      networkId: idOf('network', 'four'),
+      segment: { type: 'vxlan', key, picked: true },
+    });
+    expect(() => log.run(createNetwork(again))).toThrow(CandidateTaken);
+
+    const instances = names.flatMap((name): [string, InstancePlan][] => [
+      [`${name}-1`, { network: name, host: 'paris-1', place: 11 }],
+      [`${name}-2`, { network: name, host: 'tokyo-2', place: 12 }],
+    ]);
+    await fabric.add({ networks: Object.fromEntries(assigned), instances: Object.fromEntries(instances) });
+    for (const [name, plan] of assigned) {
+      const journey = await fabric.send(`${name}-1`, switched(`${name}-1`, `${name}-2`));
+      expect(journey.crossings.map(({ vni }) => vni)).toEqual([plan.key]);
+      expect(receivers(journey)).toEqual([`${name}-2`]);
+    }
+    await fabric.remove(...instances.map(([name]) => name));
+  });
+
+  it.each([
+    ['vlan', 1, 4094, 12],
+    ['vxlan', 10_000, 16_777_215, 24],
+  ] as const)(
+    'E1: knows of the keys of %s only their range, %i to %i, which %i bits hold',
+    (type, first, last, bits) => {
+      const named = (key: number) => () => new Log().run(createNetwork(requested({ type, key })));
+      expect(last).toBeLessThan(2 ** bits);
+      for (const key of [first, last]) expect(named(key)).not.toThrow();
+      for (const key of [first - 1, last + 1]) expect(named(key)).toThrow(InvalidInput);
+      // Down to the last free one.
+      const free = new Set<number>([first, last]);
+      expect(free).toContain(candidateSegment(type, (key) => !free.has(key), systemRandom)?.key);
+      expect(candidateSegment(type, () => true, systemRandom)).toBeUndefined();
+    },
+  );
+
+  it('E1: takes no key for a network that is isolated by MAC', () => {
+    const segment = candidateSegment('mac', () => true, systemRandom);
+    if (!segment) throw new Error('No segment.');
+    const { writes, checks } = new Log().decide(createNetwork(requested(segment)));
+    expect([...writes, ...checks].map(({ stream }) => stream.split('-')[0])).toEqual(['network']);
+  });
+
   it('F1: shows the network between hosts nothing but their own addresses', async () => {
     await fabric.send('b1', switched('b1', 'b3'), routed('b1', 'g2', 'blue'), broadcast('b1'));
     const addresses = fabric.lab.hosts.map(({ underlay }) => underlay);
@@ -89,7 +148,7 @@ describe('tunnels', () => {
   it('F2, G11: drops and counts frames with an unknown key, and frames from an unknown host', async () => {
     const dropped = async (id: string): Promise<number> => {
       const cookie = `cookie=0x${cookieOf({ kind: 'pipeline', id }).toString(16)}/-1`;
-      return (await flowsOf(host('paris-2'), cookie)).reduce((sum, { packets }) => sum + packets, 0);
+      return (await countedFlowsOf(host('paris-2'), cookie)).reduce((sum, { packets }) => sum + packets, 0);
     };
     const before = { key: await dropped('unknown key'), peer: await dropped('unknown peer') };
     const frame = switched('b1', 'b2');
@@ -268,6 +327,10 @@ describe('tunnels', () => {
       expect(punts.every(({ text }) => text.includes('meter:') && text.includes('userdata='))).toBe(true);
     }
   });
+
+  function requested(segment: Segment) {
+    return sample.createNetwork({ segment: { ...segment, picked: false }, allowedSegmentTypes: [segment.type] });
+  }
 
   interface Forged {
     readonly vni: number;
