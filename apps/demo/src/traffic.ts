@@ -1,5 +1,5 @@
-import { conflict, parseIp, parseMac, type Ip, type Mac } from '@weir/kernel';
-import { capture, inject, ping, startUdpProbe, type UdpProbeReport } from '@weir/lab';
+import { conflict, type Ip, type Mac, parseIp, parseMac, type Timers, WeirError } from '@weir/kernel';
+import { capture, inject, ping, startUdpProbe, type UdpProbeReport, VoidRun } from '@weir/lab';
 import type { Instance } from '@weir/lab/deployment';
 import { ARP_REPLY, encodeFrame, ipv4, udp } from '@weir/packet';
 import { table } from './table';
@@ -125,18 +125,51 @@ export async function forge(from: Placed, to: Placed, forgedIp: string): Promise
   return forged.length * FORGED_EACH;
 }
 
-/** 100 datagrams a second on each pair for as long as the work takes, and at least so long. */
-export async function underTraffic(
-  pairs: readonly (readonly [Placed, Placed])[],
-  work: () => Promise<unknown>,
+type Pairs = readonly (readonly [Placed, Placed])[];
+
+/** As long as kills and restarts take, or longer. */
+const TRAFFIC_MS = 4_000;
+const TRIES = 3;
+
+/** The traffic lost packets without any fault, so a fault would prove nothing. */
+class LossyControl extends WeirError {
+  constructor(lost: number) {
+    super('unavailable', `Void: ${lost} packets were lost without a fault.`);
+  }
+}
+
+/**
+ * What 100 datagrams a second on each pair lose under a fault, behind the same traffic without it. A void run (the control
+ * lost some, or a sender was too slow) is repeated, the fault included; rejects when the third one is void, too.
+ */
+export async function lossesUnder(
+  pairs: Pairs,
+  timers: Timers,
+  fault: () => Promise<void>,
 ): Promise<readonly UdpProbeReport[]> {
+  for (let tries = 1; ; tries++) {
+    try {
+      const lost = lostOf(await underTraffic(pairs, () => timers.sleep(TRAFFIC_MS)));
+      if (lost > 0) throw new LossyControl(lost);
+      return await underTraffic(pairs, () => Promise.all([fault(), timers.sleep(TRAFFIC_MS)]));
+    } catch (error) {
+      if (!(error instanceof VoidRun || error instanceof LossyControl) || tries === TRIES) throw error;
+    }
+  }
+}
+
+export function lostOf(reports: readonly UdpProbeReport[]): number {
+  return reports.reduce((sum, { missing }) => sum + missing.length, 0);
+}
+
+async function underTraffic(pairs: Pairs, work: () => Promise<unknown>): Promise<readonly UdpProbeReport[]> {
   const end = ({ netns, ip: address }: Placed) => ({ netns, address });
   const probes = await Promise.all(pairs.map(([from, to]) => startUdpProbe({ from: end(from), to: end(to) })));
-  try {
-    await work();
-  } catch (error) {
-    await Promise.allSettled(probes.map((probe) => probe.stop()));
-    throw error;
-  }
-  return Promise.all(probes.map((probe) => probe.stop()));
+  const [worked] = await Promise.allSettled([work()]);
+  const stopped = await Promise.allSettled(probes.map((probe) => probe.stop()));
+  if (worked.status === 'rejected') throw worked.reason as Error;
+  return stopped.map((result) => {
+    if (result.status === 'rejected') throw result.reason as Error;
+    return result.value;
+  });
 }
