@@ -50,11 +50,6 @@ export class Punts {
     }
   }
 
-  /** A port is no longer here. */
-  forget(ofport: number): void {
-    this.buckets.delete(ofport);
-  }
-
   private answer(packet: PacketIn, frame: Frame): PacketOut | undefined {
     switch (packet.userdata) {
       case PUNTS.dhcp:
@@ -142,6 +137,8 @@ export class Punts {
   private bucketOf(inPort: number): TokenBucket {
     const known = this.buckets.get(inPort);
     if (known) return known;
+    const here = new Set([...this.options.compiler.environment.localPorts.values()].map(({ ofport }) => ofport));
+    for (const number of this.buckets.keys()) if (!here.has(number)) this.buckets.delete(number);
     const bucket = new TokenBucket(PORT_METER, this.options.clock);
     this.buckets.set(inPort, bucket);
     return bucket;
