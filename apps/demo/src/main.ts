@@ -7,6 +7,7 @@ import { Story } from './story';
 
 const DIRECTORY = join('.weir', 'demo');
 const USAGE_STATUS = 2;
+const SHOW_CURSOR = '\x1b[?25h';
 const SIGNALS = { SIGINT: 130, SIGTERM: 143, SIGHUP: 129 } as const;
 
 const say = (text: string) => void process.stderr.write(`${text}\n`);
@@ -34,6 +35,8 @@ async function main(): Promise<number> {
   } finally {
     say('Cleaning up…');
     await stage.close();
+    // Hidden while the story is shown; a signal may end it before it is shown again.
+    if (process.stdout.isTTY) process.stdout.write(SHOW_CURSOR);
   }
 }
 
@@ -41,27 +44,28 @@ async function perform(stage: Stage, options: Options): Promise<{ readonly ok: b
   const story = new Story(stage, systemClock, systemTimers);
   const results = await play([...story.opening(), ...(options.empty ? [] : story.acts())], systemClock);
   const ok = results.every((result) => result.ok);
+  if (stage.isClosing) return { ok, stays: false };
   const failed = results.filter((result) => !result.ok);
   print('');
   print(ok ? `All ${results.length} steps held.` : `${failed.length} of ${results.length} steps did not hold.`);
   const stays = !options.once && results.every((result) => result.played);
   if (stays) {
     void stage.follow();
-    print(welcome(stage.weir.api));
+    print(welcome(stage.weir.api, options.empty ? '<server>' : 'web-1'));
   }
   if (options.json)
     print(JSON.stringify({ ok, steps: results.map(({ name, ok, ms, detail }) => ({ name, ok, ms, detail })) }));
   return { ok, stays };
 }
 
-function welcome(api: string): string {
+function welcome(api: string, server: string): string {
   const folder = relative(process.cwd(), resolve(DIRECTORY));
   return `
 Weir is up at ${api}. Try, in another terminal:
 
   export OS_CLIENT_CONFIG_FILE=${folder}/clouds.yaml
   openstack --os-cloud weir server list
-  npx --no weir exec web-1 -- ip addr
+  npx --no weir exec ${server} -- ip addr
   npx --no weir site list
 
 The API's description: ${api}/docs   Metrics: ${api}/metrics

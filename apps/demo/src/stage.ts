@@ -1,6 +1,6 @@
 import { existsSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { conflict, type Logger, type Timers, WeirError } from '@weir/kernel';
+import { conflict, forbidden, type Logger, type Timers, WeirError } from '@weir/kernel';
 import { createLab, destroyLeftovers, type Lab } from '@weir/lab';
 import { type Deployment, parisAndTokyo, type SiteStatus, startDeployment } from '@weir/lab/deployment';
 
@@ -12,6 +12,8 @@ export interface StageOptions {
 }
 
 const LAB_FILE = 'lab.json';
+/** Logs stay; the rest is there only where somebody has removed the record of a crashed demo. */
+const OF_EARLIER_DEMOS = ['logs', 'state', 'clouds.yaml', LAB_FILE];
 const FOLLOW_EVERY_MS = 1_000;
 /** Ctrl-C reaches the tools that clean up, too; what they did not end is ended by the next try. */
 const CLOSE_TRIES = 3;
@@ -33,6 +35,10 @@ export class Stage {
 
   constructor(private readonly options: StageOptions) {}
 
+  get isClosing(): boolean {
+    return this.closing;
+  }
+
   get lab(): Lab {
     if (this.built === undefined) throw conflict('There is no lab.');
     return this.built;
@@ -45,11 +51,12 @@ export class Stage {
 
   /** Removes what a crashed demo left; rejects with `conflict` while one runs in this folder. */
   async clear(): Promise<void> {
+    if (process.getuid?.() !== 0) throw forbidden('The demo makes network namespaces: run it as root.');
     await destroyLeftovers(this.options.directory).catch((cause: unknown) => {
       if (!(cause instanceof WeirError) || cause.reason !== 'conflict') throw cause;
       throw conflict('A demo runs in this folder already; end it with Ctrl-C first', { cause });
     });
-    rmSync(join(this.options.directory, 'logs'), { recursive: true, force: true });
+    for (const name of OF_EARLIER_DEMOS) rmSync(join(this.options.directory, name), { recursive: true, force: true });
   }
 
   async buildLab(): Promise<void> {
