@@ -126,6 +126,11 @@ export interface EventStore {
     onError: (error: unknown) => void,
   ): Subscription;
   /**
+   * The last position before the first event that is later than an RFC 3339 time, in the order of the log; the head
+   * where none is later, 0 where all are. Rejects what is no such time.
+   */
+  positionAt(time: string): Promise<number>;
+  /**
    * Closes what stands behind the last seal by an event of the log's own; undefined where nothing does. A store does so
    * itself after each 1,000 events, and each 60 s where it was given timers.
    */

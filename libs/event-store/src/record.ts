@@ -88,10 +88,20 @@ export class Recorder {
     }
     const metadata = this.sharedMetadata(event.metadata);
     const { id, type, schemaVersion } = event;
-    const place = { position, stream, revision, id, type, schemaVersion };
-    const digest = digestOfText({ ...place, data: data.text, metadata: metadata.text });
+    const texts = { position, stream, revision, id, type, schemaVersion, data: data.text, metadata: metadata.text };
+    const digest = digestOfText(texts);
     return {
-      event: { ...place, data: data.value, metadata: metadata.value, digest },
+      event: {
+        position,
+        stream,
+        revision,
+        id,
+        type,
+        schemaVersion,
+        data: data.value,
+        metadata: metadata.value,
+        digest,
+      },
       data: data.text,
       metadata: metadata.text,
     };

@@ -833,6 +833,56 @@ export function describeEventStore(
     },
   );
 
+  describe(`${name}: a time`, () => {
+    const at = (second: number) => `2025-03-01T12:00:${String(second).padStart(2, '0')}.000Z`;
+    const appendAt = (store: EventStore, stream: string, times: readonly string[]) =>
+      store.append({
+        writes: [
+          {
+            stream,
+            expected: NO_STREAM,
+            events: times.map((time) => {
+              const event = newEvent('A');
+              return { ...event, metadata: { ...event.metadata, time } };
+            }),
+          },
+        ],
+      });
+
+    it('means the last position before the first later event, whatever stands behind it', async () => {
+      const store = await empty();
+      // The clock went back behind the third event.
+      const { events } = await appendAt(store, 'a', [at(1), at(2), at(9), at(3), at(4), at(10)]);
+      const position = (index: number) => events[index]?.position ?? 0;
+      expect(await store.positionAt(at(0))).toBe(0);
+      expect(await store.positionAt(at(1))).toBe(position(0));
+      expect(await store.positionAt('2025-03-01T12:00:02.999Z')).toBe(position(1));
+      expect(await store.positionAt('2025-03-01T14:00:04+02:00')).toBe(position(1));
+      expect(await store.positionAt(at(9))).toBe(position(4));
+      expect(await store.positionAt(at(30))).toBe(await store.head());
+    });
+
+    it('is found among sealed ranges as it is by looking at every event', async () => {
+      const store = await empty();
+      const times = Array.from({ length: 60 }, (_, i) => at((i * 7) % 11 === 0 ? 50 : Math.floor(i / 2)));
+      for (const [i, time] of times.entries()) {
+        await appendAt(store, `s-${i}`, [time]);
+        if (i % 4 === 3) await store.seal();
+      }
+      const log = await wholeLog(store);
+      for (let second = 0; second < 60; second++) {
+        const later = log.findIndex((event) => event.metadata.time > at(second));
+        expect(await store.positionAt(at(second))).toBe(log[later < 0 ? log.length - 1 : later - 1]?.position ?? 0);
+      }
+    });
+
+    it('must be one', async () => {
+      const store = await empty();
+      for (const time of ['yesterday', '2025-03-01', '2025-03-01T12:00:00', '2025-13-01T12:00:00Z', '17'])
+        await expect(store.positionAt(time)).rejects.toMatchObject({ reason: 'invalid' });
+    });
+  });
+
   describe(`${name}: a seal`, () => {
     const fill = async (store: EventStore, count: number, stream = 'a', expected = NO_STREAM) =>
       store.append({

@@ -29,6 +29,7 @@ import {
 } from '../seal';
 import { Follower } from '../subscription';
 import { LogVerifier } from '../verify';
+import { parseTime } from '../time';
 import type { View } from '../view';
 import { MemoryRows } from './rows';
 
@@ -113,6 +114,14 @@ export class MemoryEventStore implements EventStore {
     if (this.log.open.count >= EVENTS_PER_SEAL) this.sealNow();
     else if (this.log.open.count > 0) this.sealInTime();
     return result;
+  }
+
+  // eslint-disable-next-line @typescript-eslint/require-await -- as above
+  async positionAt(time: string): Promise<number> {
+    this.assertOpen();
+    const asked = parseTime(time);
+    const later = this.log.events.findIndex((event) => event.metadata.time > asked);
+    return later < 0 ? this.position() : later;
   }
 
   // eslint-disable-next-line @typescript-eslint/require-await -- as above

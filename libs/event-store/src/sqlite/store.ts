@@ -21,6 +21,7 @@ import { Recorder, validate } from '../record';
 import { type StoredChange, TableSet } from '../rows';
 import { EVENTS_PER_SEAL, SEAL_PERIOD_MS, SEAL_STREAM, sealOf } from '../seal';
 import { Follower } from '../subscription';
+import { parseTime } from '../time';
 import type { View } from '../view';
 import { connect } from './connect';
 import { EventReader } from './events';
@@ -28,6 +29,7 @@ import { verifySqliteFile } from './inspection';
 import type { Answer, EventRecord, FromWorker, ToWorker, WriteRequest, WriterSettings } from './protocol';
 import { SqliteReader } from './reader';
 import { type LogEnd, prepareFile, writerTables } from './schema';
+import { TimeIndex } from './times';
 import { defaultWorkerPath } from './worker-path';
 
 export interface SqliteEventStoreOptions {
@@ -97,6 +99,7 @@ async function startWorker(options: SqliteEventStoreOptions, settings: WriterSet
 export class SqliteEventStore implements EventStore {
   readonly reader: SqliteReader;
   private readonly events: EventReader;
+  private readonly times: TimeIndex;
   private readonly exited: Promise<void>;
   private readonly followers = new Set<Follower>();
   /** Sent or about to be, in the order in which the worker answers. */
@@ -120,6 +123,7 @@ export class SqliteEventStore implements EventStore {
     this.nextPosition = Math.max(head, open.last) + 1;
     this.unsealed = open.count;
     this.events = new EventReader(db);
+    this.times = new TimeIndex(db);
     this.reader = new SqliteReader(db, tables, () => this.assertOpen());
     this.worker.on('message', (message: FromWorker) => this.receive(message));
     this.worker.on('error', (error) => this.fail(error));
@@ -160,6 +164,12 @@ export class SqliteEventStore implements EventStore {
     if (this.unsealed >= EVENTS_PER_SEAL) this.sealInPassing();
     else if (this.unsealed > 0) this.sealInTime();
     return answered;
+  }
+
+  // eslint-disable-next-line @typescript-eslint/require-await -- as above
+  async positionAt(time: string): Promise<number> {
+    this.assertOpen();
+    return this.times.positionAt(parseTime(time));
   }
 
   async seal(): Promise<Seal | undefined> {
