@@ -1,7 +1,10 @@
 import { z } from 'zod';
-import { isIp, type Ip } from '@weir/kernel';
+import { isIp, parseIp } from '@weir/kernel';
 
 /** What a level below saw: last values, never events of their own. Kind and id name the thing, `value` is one of these. */
+
+/** In its canonical text, whatever was sent. */
+const address = z.string().max(45).refine(isIp, 'not an IP address').transform(parseIp);
 
 export const faultSchema = z.object({ host: z.string().max(255), message: z.string().max(2000) });
 
@@ -16,10 +19,7 @@ export const portObservation = z.object({ status: z.enum(['active', 'down', 'gon
 
 export const bindingObservation = z.object({
   host: z.string().max(255),
-  endpoint: z
-    .string()
-    .refine(isIp)
-    .transform((text) => text as Ip),
+  endpoint: address,
 });
 
 /** Of one zone of a site: the totals of its configured hosts. */
@@ -36,10 +36,7 @@ export const hostObservation = z.object({
   ramMb: z.number().int().nonnegative(),
   diskGb: z.number().int().nonnegative(),
   hypervisor: z.enum(['namespace', 'qemu']),
-  endpoint: z
-    .string()
-    .refine(isIp)
-    .transform((text) => text as Ip),
+  endpoint: address,
   /** Added by its Bottom while the host is silent: RFC 3339. */
   unreachableSince: z.string().max(40).optional(),
 });

@@ -5,7 +5,9 @@ import {
   CandidateTaken,
   type Change,
   type DomainEvent,
+  encodeEvent,
   type Loaded,
+  parseEvent,
   type Transaction,
 } from '@weir/domain';
 import {
@@ -15,10 +17,9 @@ import {
   type Executed,
   NO_STREAM,
   type NewEvent,
-  type RecordedEvent,
   RequestDeadline,
 } from '@weir/event-store';
-import { type Clock, type JsonObject, type ProjectId, type Random, type Timers, uuid7 } from '@weir/kernel';
+import { type Clock, type ProjectId, type Random, type Timers, uuid7 } from '@weir/kernel';
 
 /** Who asked, for the envelope of every event that follows. */
 export interface Origin {
@@ -91,9 +92,7 @@ export class Shell {
     const { clock, random } = this.ports;
     return {
       id: uuid7(clock, random),
-      type: event.type,
-      schemaVersion: 1,
-      data: event.data as unknown as JsonObject,
+      ...encodeEvent(event),
       metadata: {
         correlation: origin.requestId,
         causation: origin.requestId,
@@ -127,7 +126,7 @@ class StateCache {
     const cached = this.cache.get(stream) ?? { state: decider.initial, revision: NO_STREAM };
     const newer = await this.store.readStream(stream, cached.revision + 1);
     const fresh = newer.reduce<Loaded>(
-      (sofar, event) => ({ state: decider.evolve(sofar.state, domainEvent(event)), revision: event.revision }),
+      (sofar, event) => ({ state: decider.evolve(sofar.state, parseEvent(event)), revision: event.revision }),
       cached,
     );
     this.cache.delete(stream);
@@ -136,9 +135,4 @@ class StateCache {
     if (oldest !== undefined && this.cache.size > CACHED_STREAMS) this.cache.delete(oldest);
     return fresh;
   }
-}
-
-/** The event inside its envelope. The store holds what the domain wrote, so its shape is the domain's. */
-export function domainEvent(event: RecordedEvent): DomainEvent {
-  return { type: event.type, data: event.data } as unknown as DomainEvent;
 }

@@ -1,5 +1,6 @@
 import { type FactStore, type PublishedChange } from '@weir/cascade';
-import type { EventStore, RecordedEvent, Subscription } from '@weir/event-store';
+import { type EventStore, isSeal, type RecordedEvent, type Subscription } from '@weir/event-store';
+import { parseEvent } from '@weir/domain';
 import { LogicalNetwork, sitePlacement, Span } from '@weir/topology';
 import type { Logger } from '@weir/kernel';
 
@@ -61,7 +62,7 @@ export class SitePublication {
   }
 
   private take(event: RecordedEvent, commit: boolean): readonly string[] {
-    const placed = this.span.apply(this.network.apply(event));
+    const placed = isSeal(event) ? [] : this.span.apply(this.network.apply(parseEvent(event)));
     if (!commit) return [];
     const changes = placed.map(({ place, ...change }): PublishedChange => ({ follower: place, ...change }));
     this.facts.commit({ position: event.position, digest: event.id, changes });
