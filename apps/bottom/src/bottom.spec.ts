@@ -584,6 +584,50 @@ describe('a Bottom', () => {
     });
   });
 
+  describe('that lost its records', () => {
+    /** It knows nothing any more, and its Top is away. */
+    const startWithNothing = async () => {
+      await world.stopBottom();
+      world.topLink.cut();
+      world.records.close();
+      world.records = new SiteRecords(':memory:');
+      world.slice = new MemorySlice({ stateHolding: STATE_HOLDING });
+      await world.time.advance(1000);
+      world.journal = memoryJournal(world.time, world.random);
+      await world.startBottom({ recovering: true });
+    };
+
+    it('and was killed again before its hosts had told it what they run places nothing', async () => {
+      await world.start('h1', 'h2');
+      world.commit(network(1), server(1), port(1, 1));
+      await world.quiet();
+      await startWithNothing();
+      await world.stopBottom();
+      await world.startBottom();
+      world.topLink.heal();
+      await world.time.advance(2000);
+      for (const { name, key } of world.hosts.toReversed()) await world.join(name, key);
+      await world.quiet();
+      expect(placeOf(1)).toBe('h1');
+      expect(world.hosts.map(({ running }) => running.size)).toEqual([1, 0]);
+    });
+
+    it('leaves a server where a host said that it runs before the Top was back', async () => {
+      await world.start('h1', 'h2');
+      world.commit(network(1), ...[1, 2].flatMap((n) => [server(n), port(n, 1)]));
+      await world.quiet();
+      await startWithNothing();
+      for (const { name, key } of world.hosts.toReversed()) await world.join(name, key);
+      await world.time.advance(12_000);
+      world.commit(remove('server', 2));
+      world.topLink.heal();
+      await world.until(() => world.value('server', uuid('server', 2))?.status === 'gone');
+      await world.quiet();
+      expect([placeOf(1), placeOf(2)]).toEqual(['h1', undefined]);
+      expect(world.hosts.map(({ running }) => running.size)).toEqual([1, 0]);
+    });
+  });
+
   describe('whose journal is an older copy', () => {
     it('begins a new one, publishes whole, and takes nothing from its hosts', async () => {
       await world.start('h1');

@@ -48,7 +48,10 @@ export class Bottom {
   private readonly cancels: Cancel[] = [];
 
   constructor(private readonly options: BottomOptions) {
-    const { slice, journal, records, hostToken, clock, timers, random, logger, recovering } = options;
+    const { slice, journal, records, hostToken, clock, timers, random, logger } = options;
+    if (options.recovering) records.beginRecovery();
+    // One that was killed before its hosts had told it has as much to learn.
+    const recovering = records.isRecovering();
     this.hosts = new Hosts({ records, token: hostToken, generation: () => journal.store.generation, clock });
     // What the site says while it loads reaches nobody: there is no publisher and no follower yet.
     let publisher: Publisher | undefined;

@@ -19,6 +19,9 @@ const SCHEMA = `
   ) STRICT, WITHOUT ROWID;
 `;
 
+/** Beside the rest, so that files without it can still be opened: a row while what the hosts run is being learnt from them. */
+const RECOVERY = 'CREATE TABLE IF NOT EXISTS recovery (once INTEGER PRIMARY KEY CHECK (once = 1)) STRICT';
+
 /** What a Host says of itself. */
 export const hostConfig = hostObservation.omit({ unreachableSince: true });
 export type HostConfig = z.output<typeof hostConfig>;
@@ -86,6 +89,7 @@ export class SiteRecords {
       this.database.close();
       throw unavailable(`${file} was written by another version of Weir.`, { fields: { found, version: VERSION } });
     }
+    this.database.exec(RECOVERY);
     this.statements = prepare(this.database);
   }
 
@@ -157,6 +161,19 @@ export class SiteRecords {
     this.statements.removeGone.run(kind, id);
   }
 
+  /** From `beginRecovery` to `endRecovery`, whatever restarts lie between. */
+  isRecovering(): boolean {
+    return this.statements.recovery.get() !== undefined;
+  }
+
+  beginRecovery(): void {
+    this.statements.beginRecovery.run();
+  }
+
+  endRecovery(): void {
+    this.statements.endRecovery.run();
+  }
+
   close(): void {
     this.database.close();
   }
@@ -181,6 +198,9 @@ function prepare(database: Database.Database) {
     removeDeparting: database.prepare<[string]>('DELETE FROM departing WHERE server = ?'),
     gone: database.prepare<[], Gone>('SELECT * FROM gone ORDER BY position, kind, id'),
     putGone: database.prepare<[string, string, number, number]>('INSERT OR REPLACE INTO gone VALUES (?, ?, ?, ?)'),
+    recovery: database.prepare<[], { once: number }>('SELECT once FROM recovery'),
+    beginRecovery: database.prepare<[]>('INSERT OR IGNORE INTO recovery VALUES (1)'),
+    endRecovery: database.prepare<[]>('DELETE FROM recovery'),
     removeGone: database.prepare<[string, string]>('DELETE FROM gone WHERE kind = ? AND id = ?'),
   };
 }

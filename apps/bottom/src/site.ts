@@ -81,6 +81,8 @@ export class Site implements Omit<FollowerSink, 'query'> {
   private settling = new Settling();
   private readonly wanted = new Map<ServerId, Wanted>();
   private readonly departing = new Map<ServerId, number>();
+  /** What a host runs that nobody asked for: the Top may be about to say more of it. */
+  private readonly found = new Map<ServerId, string>();
   private readonly placements = new Map<ServerId, { readonly host: string; readonly takes: Resources }>();
   /** Wanted and not placed; true where it is said why. */
   private readonly pending = new Map<ServerId, boolean>();
@@ -185,6 +187,7 @@ export class Site implements Omit<FollowerSink, 'query'> {
   /** The hosts had time to say what they run: from here on what is nowhere may be placed, or is gone. */
   recovered(): void {
     this.change(() => {
+      this.options.records.endRecovery();
       this.recovering = false;
       this.replan = true;
       for (const server of this.departing.keys()) if (!this.placements.has(server)) this.release(server);
@@ -354,7 +357,9 @@ export class Site implements Omit<FollowerSink, 'query'> {
     const notRepeated = new Set(absent.map(({ kind, id }) => `${kind}/${id}`));
     const deletes = changed.filter((line) => line.type === 'delete' && !notRepeated.has(`${line.kind}/${line.id}`));
     const servers = deletes.filter(({ kind }) => kind === 'server');
-    const leaving = servers.filter(({ id }) => this.recovering || this.placements.has(id as ServerId));
+    const leaving = servers.filter(
+      ({ id }) => this.recovering || this.placements.has(id as ServerId) || this.found.has(id as ServerId),
+    );
     const never = servers
       .filter((line) => !leaving.includes(line))
       .map((line) => ({ ...line, kind: 'server' as const }));
@@ -396,7 +401,9 @@ export class Site implements Omit<FollowerSink, 'query'> {
       this.orphans.delete(server);
       if (this.departing.delete(server)) records.removeDeparting(server);
       records.removeGone('server', server);
+      const found = this.found.get(server);
       if (this.placements.has(server)) this.observePorts(server);
+      else if (found !== undefined) this.keepThere(server, found);
       else {
         this.pending.set(server, false);
         this.replan = true;
@@ -406,8 +413,10 @@ export class Site implements Omit<FollowerSink, 'query'> {
     this.wanted.delete(server);
     this.pending.delete(server);
     const placement = this.placements.get(server);
-    if (placement || this.recovering) this.departing.set(server, position);
+    const found = this.found.get(server);
+    if (placement || found !== undefined || this.recovering) this.departing.set(server, position);
     if (placement) this.departuresTold.set(placement.host, clock.monotonic());
+    else if (found !== undefined) this.keepThere(server, found);
   }
 
   /** A publisher that started over did not repeat these. What runs stays published as it is; what nobody runs is forgotten. */
@@ -618,15 +627,16 @@ export class Site implements Omit<FollowerSink, 'query'> {
   }
 
   private seeServer(host: string, server: ServerId, value: ObservationValue<'server'>, at: string): void {
-    const { logger } = this.options;
     const placement = this.placements.get(server);
     if (placement?.host !== host) {
-      if (value.status === 'gone') return;
+      if (value.status === 'gone') {
+        if (this.found.get(server) === host) this.found.delete(server);
+        return;
+      }
       if (!placement && (this.wanted.has(server) || this.departing.has(server))) {
-        logger.warn('A host runs a server whose place was not known; it stays there', { server, host });
-        this.assign(server, host);
-        if (this.departing.has(server)) this.tellDepartures(host);
+        this.keepThere(server, host);
       } else {
+        if (!placement) this.found.set(server, host);
         this.nameOrphan(server, 'A host runs a server that nobody asked for there; it is left alone', { host });
         return;
       }
@@ -637,6 +647,15 @@ export class Site implements Omit<FollowerSink, 'query'> {
     }
     const wanted = this.wanted.get(server);
     if (wanted && value.status !== 'gone') this.observe('server', server, wanted.position, { ...value, host }, at);
+  }
+
+  /** It runs there already: that is its place, for as long as it is to run. */
+  private keepThere(server: ServerId, host: string): void {
+    this.options.logger.warn('A host runs a server whose place was not known; it stays there', { server, host });
+    this.found.delete(server);
+    this.orphans.delete(server);
+    this.assign(server, host);
+    if (this.departing.has(server)) this.tellDepartures(host);
   }
 
   private seePort(host: string, port: string, value: ObservationValue<'port'>, at: string): void {
