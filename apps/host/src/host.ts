@@ -62,8 +62,8 @@ export class Host {
   async stop(): Promise<void> {
     this.stopping = true;
     this.cancelLook();
-    await this.follower.stop();
-    await this.controller.stop();
+    // Together: what the follower waits for may be a switch that does not answer any more.
+    await Promise.all([this.follower.stop(), this.controller.stop()]);
   }
 
   private async join(): Promise<void> {

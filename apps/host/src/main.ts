@@ -15,7 +15,7 @@ import { StateDir } from './state-dir';
 /** Of bridges and ports: whoever made them before a reinstallation was us too. */
 const OWNER = 'weir';
 const JOINED = 'joined';
-/** A stop that takes longer is no longer clean, and no matter: whatever is half done is done again. */
+/** Whoever stops us waits for 2 s. */
 const STOP_MS = 1_800;
 const FIRST_LOOK_MS = 1_000;
 
@@ -49,9 +49,14 @@ async function runHost(given: Arguments): Promise<void> {
     if (stopping) return;
     stopping = true;
     logger.info('Stopping', { signal });
-    systemTimers.after(STOP_MS, () => process.exit(0));
-    await host.stop();
+    systemTimers.after(STOP_MS, () => {
+      logger.warn('Something was still under way; it is made or removed at the next start');
+      process.exit(1);
+    });
+    const stopped = host.stop();
+    // Nobody waits for a switch that does not answer.
     database.close();
+    await stopped;
     transport.close();
     slice.close();
     process.exit(0);
