@@ -1,7 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdtempSync, readdirSync, readFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { run, waitFor } from '@weir/lab';
 import { ROOT } from './programs';
@@ -29,7 +28,12 @@ export interface Outcome {
   }[];
 }
 
-export const newFolder = () => mkdtempSync(join(tmpdir(), 'weir-e2e-'));
+/** Where the next run of the tests looks for labs of killed ones. */
+export function newFolder(): string {
+  const labs = join(ROOT, '.weir', 'labs');
+  mkdirSync(labs, { recursive: true });
+  return mkdtempSync(join(labs, 'e2e-'));
+}
 
 /** The demo as a user starts it, in a folder of its own: a user's own demo may run meanwhile. */
 export class DemoProcess {
@@ -45,7 +49,9 @@ export class DemoProcess {
     ...flags: readonly string[]
   ) {
     const program = join(ROOT, 'apps', 'demo', 'dist', 'main.js');
-    this.child = spawn(process.execPath, [program, ...flags], { cwd: folder, stdio: ['ignore', 'pipe', 'pipe'] });
+    // A killed test takes its demo along, which cleans up.
+    const command = ['--pdeathsig', 'TERM', process.execPath, program, ...flags];
+    this.child = spawn('setpriv', command, { cwd: folder, stdio: ['ignore', 'pipe', 'pipe'] });
     for (const stream of [this.child.stdout, this.child.stderr])
       stream?.on('data', (chunk: Buffer) => (this.output += chunk.toString()));
     this.ended = once(this.child, 'close');

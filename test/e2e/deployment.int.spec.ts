@@ -1,16 +1,15 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { run } from '@weir/lab';
 import { ApiRefused, type Deployment, parisAndTokyo, startDeployment } from '@weir/lab/deployment';
+import { newFolder } from './demo-process';
 import { buildPrograms, ROOT } from './programs';
 
 jest.setTimeout(60_000);
 
 const sites = parisAndTokyo();
-const folder = () => mkdtempSync(join(tmpdir(), 'weir-deployment-'));
 /** Of processes that name the folder on their command line. */
 async function processesOf(directory: string): Promise<string[]> {
   const { stdout } = await run('ps', ['-eo', 'stat=,args=']);
@@ -18,7 +17,7 @@ async function processesOf(directory: string): Promise<string[]> {
 }
 
 describe('a deployment without hosts', () => {
-  const directory = folder();
+  const directory = newFolder();
   let deployment: Deployment;
 
   beforeAll(async () => {
@@ -86,7 +85,7 @@ describe('a deployment without hosts', () => {
 });
 
 describe('a deployment whose maker crashed', () => {
-  const directory = folder();
+  const directory = newFolder();
   afterAll(() => rmSync(directory, { recursive: true }));
 
   it('is cleaned up by the next one in its folder', async () => {
