@@ -78,7 +78,7 @@ export async function startCore(ports: CorePorts): Promise<Core> {
     publisher,
     publication,
     intake,
-    sites: new Sites(rows, facts, publisher, observed, run, random),
+    sites: new Sites(rows, facts, publisher, publication, observed, run, random),
     models: new NetworkModels(observed, (network) => publication.sitesOf(network)),
     metrics: new Metrics(rows, publisher, observed, () => facts.head().position),
     stop: () => {

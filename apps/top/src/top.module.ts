@@ -1,11 +1,12 @@
 import { type DynamicModule, Module } from '@nestjs/common';
-import { APP_GUARD } from '@nestjs/core';
+import { APP_GUARD, APP_INTERCEPTOR } from '@nestjs/core';
 import { CqrsModule } from '@nestjs/cqrs';
 import type { EventStore as EventStorePort } from '@weir/event-store';
 import type { Random } from '@weir/kernel';
 import type { Core } from './core';
 import { ComputeController } from './compute/compute.controller';
 import { Servers } from './compute/servers';
+import { AsOfInterceptor } from './http/as-of.interceptor';
 import { AuthenticationGuard } from './http/authentication.guard';
 import { Authentication } from './identity/authentication';
 import { IdentityController } from './identity/identity.controller';
@@ -85,6 +86,7 @@ export class TopModule {
           useFactory: (gateway: Gateway) => new Servers(gateway, picks, identifiers, core.intake),
         },
         { provide: APP_GUARD, useClass: AuthenticationGuard },
+        { provide: APP_INTERCEPTOR, useClass: AsOfInterceptor },
       ],
     };
   }

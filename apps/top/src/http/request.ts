@@ -8,6 +8,8 @@ export interface RequestFacts {
   /** `req-<uuid>`, answered as `X-OpenStack-Request-ID` and kept as the correlation of every event. */
   requestId: string;
   caller: Caller | undefined;
+  /** `?as_of=` of a read, as it was sent. */
+  asOf: string | undefined;
   /** `http://host:port` as the client named it, for links and the catalog. */
   address: string;
 }

@@ -40,7 +40,7 @@ export class PortsController {
       },
       // One that is going is deleted for its user; only its site has yet to say so.
       where: { deleting: 0 },
-      render: (_rows, row, caller) => portView(models.port(row), isAdmin(caller)),
+      render: (rows, row, caller) => portView(models.port(rows, row), isAdmin(caller)),
     });
   }
 

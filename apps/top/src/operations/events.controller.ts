@@ -7,6 +7,7 @@ import { many, one, parseLimit, type RawQuery } from '@weir/openstack-api';
 import { visibleRow } from '../http/listing';
 import { type Asking, From } from '../http/request';
 import { Gateway } from '../orchestration/gateway';
+import { asOfPosition } from '../orchestration/past';
 import { adminsOnly } from '../sites/sites.controller';
 
 const TABLES: Readonly<Record<string, string>> = {
@@ -49,7 +50,9 @@ export class EventsController {
       if (table !== undefined && !visibleRow(rows, table, id, caller)) adminsOnlyElse404(caller, kind, id);
       return streamsOf(rows, kind, id);
     });
-    const events = (await Promise.all(streams.map((stream) => this.store.readStream(stream)))).flat();
+    const until = asOfPosition.getStore() ?? Infinity;
+    const read = await Promise.all(streams.map((stream) => this.store.readStream(stream)));
+    const events = read.flat().filter((event) => event.position <= until);
     if (events.length === 0) throw notFound(`There is no ${kind} ${id.slice(0, 64)}.`);
     return { events: events.sort((left, right) => left.position - right.position).map(eventView) };
   }

@@ -1,7 +1,7 @@
-import { type FactStore, type PublishedChange } from '@weir/cascade';
+import type { FactLine, FactStore, PublishedChange } from '@weir/cascade';
 import { type EventStore, isSeal, type RecordedEvent, type Subscription } from '@weir/event-store';
 import { parseEvent } from '@weir/domain';
-import { LogicalNetwork, sitePlacement, Span } from '@weir/topology';
+import { LogicalNetwork, type PlacedChange, sitePlacement, Span } from '@weir/topology';
 import type { Logger } from '@weir/kernel';
 
 const REPLAY_BATCH = 1000;
@@ -11,8 +11,7 @@ const REPLAY_BATCH = 1000;
  * the logical network in memory and stores what each event changes, with the event's position and id, in one transaction.
  */
 export class SitePublication {
-  private readonly network = new LogicalNetwork();
-  private readonly span = new Span(sitePlacement);
+  private readonly state = { network: new LogicalNetwork(), span: new Span(sitePlacement) };
   private subscription: Subscription | undefined;
 
   constructor(
@@ -54,7 +53,33 @@ export class SitePublication {
 
   /** The sites that a network's facts go to. */
   sitesOf(network: string): readonly string[] {
-    return this.span.placesOf(network);
+    return this.state.span.placesOf(network);
+  }
+
+  /** A site's facts when `position` was the last one in the log; folded from the log, since only the present is kept. */
+  async factsAt(site: string, position: number): Promise<readonly FactLine[]> {
+    const past = { network: new LogicalNetwork(), span: new Span(sitePlacement) };
+    const facts = new Map<string, FactLine>();
+    for (let after = 0; after < position;) {
+      const events = await this.store.readAll(after, REPLAY_BATCH);
+      for (const event of events.filter((candidate) => candidate.position <= position)) {
+        for (const { place, ...change } of placedBy(past, event)) {
+          if (place !== site) continue;
+          const key = `${change.kind}/${change.id}`;
+          if (change.op === 'delete') facts.delete(key);
+          else
+            facts.set(key, {
+              type: 'upsert',
+              kind: change.kind,
+              id: change.id,
+              position: event.position,
+              body: change.body,
+            });
+        }
+      }
+      after = events.at(-1)?.position ?? position;
+    }
+    return [...facts.values()].sort((left, right) => left.position - right.position);
   }
 
   stop(): void {
@@ -62,10 +87,18 @@ export class SitePublication {
   }
 
   private take(event: RecordedEvent, commit: boolean): readonly string[] {
-    const placed = isSeal(event) ? [] : this.span.apply(this.network.apply(parseEvent(event)));
+    const placed = placedBy(this.state, event);
     if (!commit) return [];
     const changes = placed.map(({ place, ...change }): PublishedChange => ({ follower: place, ...change }));
     this.facts.commit({ position: event.position, digest: event.id, changes });
     return changes.map((change) => change.follower);
   }
+}
+
+/** What an event changes for which site. */
+function placedBy(
+  state: { readonly network: LogicalNetwork; readonly span: Span },
+  event: RecordedEvent,
+): PlacedChange[] {
+  return isSeal(event) ? [] : state.span.apply(state.network.apply(parseEvent(event)));
 }

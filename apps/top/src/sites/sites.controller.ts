@@ -6,13 +6,17 @@ import { parseBody } from '@weir/openstack-api';
 import { siteCreate, siteView } from '@weir/openstack-api/sites';
 import { type Asking, From } from '../http/request';
 import { type Caller, isAdmin } from '../identity/authentication';
+import { Gateway } from '../orchestration/gateway';
 import { Sites } from './sites';
 
 /** Sites are the multi-site admin's. */
 @ApiTags('weir')
 @Controller('weir/v1/sites')
 export class SitesController {
-  constructor(private readonly sites: Sites) {}
+  constructor(
+    private readonly sites: Sites,
+    private readonly gateway: Gateway,
+  ) {}
 
   @Post()
   @DescribedBody(siteCreate)
@@ -24,21 +28,21 @@ export class SitesController {
   }
 
   @Get()
-  list(@From() { caller }: Asking) {
+  async list(@From() { caller }: Asking) {
     adminsOnly(caller);
-    return { sites: this.sites.list().map(siteView) };
+    return { sites: (await this.gateway.read((rows) => this.sites.list(rows))).map(siteView) };
   }
 
   @Get(':id')
-  show(@From() { caller }: Asking, @Param('id') id: string) {
+  async show(@From() { caller }: Asking, @Param('id') id: string) {
     adminsOnly(caller);
-    return { site: siteView(this.sites.show(id)) };
+    return { site: siteView(await this.gateway.read((rows) => this.sites.show(rows, id))) };
   }
 
   @Get(':id/facts')
-  facts(@From() { caller }: Asking, @Param('id') id: string) {
+  async facts(@From() { caller }: Asking, @Param('id') id: string) {
     adminsOnly(caller);
-    return { facts: this.sites.factsOf(id) };
+    return { facts: await this.gateway.read((rows) => this.sites.factsOf(rows, id)) };
   }
 
   @Delete(':id')

@@ -7,7 +7,9 @@ import type { Origin } from '../orchestration/commands';
 import type { Run } from './intake';
 import type { SiteIntake } from './intake';
 import { secretHash } from './membership';
+import { asOfPosition } from '../orchestration/past';
 import type { Observed } from './observed';
+import type { SitePublication } from './publication';
 
 /** The sites of this Top: added, followed, shown, removed. */
 export class Sites {
@@ -15,6 +17,7 @@ export class Sites {
     private readonly rows: RowReader,
     private readonly facts: FactStore,
     private readonly publisher: Publisher,
+    private readonly publication: SitePublication,
     private readonly observed: Observed,
     private readonly run: Run,
     private readonly random: Random,
@@ -36,28 +39,30 @@ export class Sites {
           joinTokenHash: secretHash(joinToken),
         }),
     });
-    return { site: this.show(siteId), joinToken };
+    return { site: this.show(this.rows, siteId), joinToken };
   }
 
-  list(): readonly SiteModel[] {
-    return this.rows.live('rm_sites', {}, { orderBy: [{ column: 'name' }] }).map((row) => this.model(row));
+  list(rows: RowReader): readonly SiteModel[] {
+    return rows.live('rm_sites', {}, { orderBy: [{ column: 'name' }] }).map((row) => this.model(rows, row));
   }
 
-  show(id: string): SiteModel {
-    return this.model(this.row(id));
+  show(rows: RowReader, id: string): SiteModel {
+    return this.model(rows, rowOf(rows, id));
   }
 
   async remove(origin: Origin, id: string): Promise<void> {
-    const siteId = this.row(id)['id'] as SiteId;
+    const siteId = rowOf(this.rows, id)['id'] as SiteId;
     await this.run(origin, { command: () => removeSite({ siteId }) });
     this.publisher.remove(siteId);
     this.observed.forget(siteId);
   }
 
   /** The site's read model: what the Top wants there, position by position. */
-  factsOf(id: string): readonly unknown[] {
-    const { id: siteId } = this.row(id);
-    return this.facts.live(siteId as string).map((line) => ({
+  async factsOf(rows: RowReader, id: string): Promise<readonly unknown[]> {
+    const siteId = rowOf(rows, id)['id'] as string;
+    const position = asOfPosition.getStore();
+    const lines = position === undefined ? this.facts.live(siteId) : await this.publication.factsAt(siteId, position);
+    return lines.map((line) => ({
       kind: line.kind,
       id: line.id,
       position: line.position,
@@ -70,18 +75,13 @@ export class Sites {
     return this.publisher.query(site, kind, body, timeoutMs);
   }
 
-  private row(id: string): Row {
-    const row = this.rows.get('rm_sites', { id });
-    if (!row) throw new SiteNotFound(id.slice(0, 64));
-    return row;
-  }
-
-  private model(row: Row): SiteModel {
+  private model(rows: RowReader, row: Row): SiteModel {
+    const past = asOfPosition.getStore();
     const id = row['id'] as string;
     const joined = row['lifecycle'] !== 'added';
     const since = row['unreachable_since'] as string | null;
     const status = this.publisher.status(id);
-    const connected = status.reachability === 'reachable';
+    const connected = past === undefined && status.reachability === 'reachable';
     return {
       id,
       name: row['name'] as string,
@@ -92,10 +92,11 @@ export class Sites {
       lifecycle: row['lifecycle'] as string,
       reachability: !joined ? 'unknown' : since === null ? 'reachable' : 'unreachable',
       reachability_since: since ?? (connected ? new Date(status.since).toISOString() : (row['updated_at'] as string)),
-      stored: joined ? status.cursor.position : null,
-      settled: joined ? status.settled : null,
-      published: this.facts.head().position,
-      capacity: this.rows.live('rm_zones', { site_id: id }).map((zone) => ({
+      // What a site has stored and settled is an observation: it has no history.
+      stored: joined && past === undefined ? status.cursor.position : null,
+      settled: joined && past === undefined ? status.settled : null,
+      published: past ?? this.facts.head().position,
+      capacity: rows.live('rm_zones', { site_id: id }).map((zone) => ({
         zone: zone['zone'] as string,
         total: resources(zone, 'total'),
         taken: resources(zone, 'taken'),
@@ -103,6 +104,12 @@ export class Sites {
       created_at: row['created_at'] as string,
     };
   }
+}
+
+function rowOf(rows: RowReader, id: string): Row {
+  const row = rows.get('rm_sites', { id });
+  if (!row) throw new SiteNotFound(id.slice(0, 64));
+  return row;
 }
 
 function resources(zone: Row, which: 'total' | 'taken') {

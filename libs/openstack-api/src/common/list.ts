@@ -38,7 +38,7 @@ export function parseListQuery(query: RawQuery, filterable: readonly string[]): 
   };
 }
 
-const RESERVED = new Set(['fields', 'limit', 'marker', 'sort_key', 'sort_dir', 'page_reverse']);
+const RESERVED = new Set(['fields', 'limit', 'marker', 'sort_key', 'sort_dir', 'page_reverse', 'as_of']);
 
 export function one(value: string | readonly string[] | undefined): string | undefined {
   return typeof value === 'string' ? value : value?.[0];
