@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { MemoryFactStore } from '@weir/cascade/memory';
 import { SqliteFactStore } from '@weir/cascade/sqlite';
 import { streams, views } from '@weir/domain';
-import { dumpRows, type EventStore, type RecordedEvent, replayRows, verifyDigests } from '@weir/event-store';
+import { dumpRows, type EventStore, type RecordedEvent, replayRows } from '@weir/event-store';
 import { openSqliteEventStore } from '@weir/event-store/sqlite';
 import { canonicalJson, silentLogger } from '@weir/kernel';
 import { LogicalNetwork, sitePlacement, Span } from '@weir/topology';
@@ -22,7 +22,7 @@ export async function contradictions(state: string): Promise<readonly string[]> 
   const store = await openSqliteEventStore({ file: join(state, 'events.db'), views, logger: silentLogger });
   try {
     const wrong: string[] = [];
-    for await (const { position, problem } of verifyDigests(store)) wrong.push(`event ${position}: ${problem}`);
+    for await (const { position, problem } of store.verify()) wrong.push(`event ${position}: ${problem}`);
     if (wrong.length > 0) return wrong;
     const events = await wholeLog(store);
     const rows = store.reader;
