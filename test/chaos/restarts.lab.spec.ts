@@ -27,8 +27,7 @@ describe('traffic between instances', () => {
 
   beforeAll(async () => {
     world = await LabWorld.start();
-    // Nothing of it on paris-2, where the changes are: with Open vSwitch's datapath in user space, a link that comes or goes costs
-    // the tunnels of its host a packet now and then, whoever makes it (lib/ovs-router.c takes all routes away and reads them anew).
+    // Nothing of it on paris-2, where the changes are: a link that comes or goes may cost the tunnels of its host a packet (README).
     const instances = await world.boot({
       one: [OWN_ZONE, 'blue'],
       two: [OWN_ZONE, 'blue'],
