@@ -31,7 +31,7 @@ jest() { # what, arguments…
   what=$1
   shift
   rm -f "$scratch/counts"
-  WEIR_TEST_COUNTS=$scratch/counts node node_modules/jest/bin/jest.js --reporters=./deploy/jest-reporter.cjs --passWithNoTests "$@"
+  WEIR_TEST_COUNTS=$scratch/counts node node_modules/jest/bin/jest.js --reporters=./deploy/jest-reporter.cjs --passWithNoTests --testTimeout=30000 "$@"
   status=$?
   run_passed=0 run_failed=0 run_skipped=0
   if [ -e "$scratch/counts" ]; then read -r run_passed run_failed run_skipped < "$scratch/counts"; fi
