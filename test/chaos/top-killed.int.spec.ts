@@ -14,8 +14,9 @@ import { type Ground, Writers } from './writers';
 const KILLS_A_ROUND = 20;
 const ROUNDS = scaled({ sample: 40, whole: 200 }) / KILLS_A_ROUND;
 const WRITERS = 20;
-/** After it listens, at random up to this. */
-const LONGEST_LIFE_MS = 500;
+/** Answers that a life gives before it is killed, at random up to this; and then within this, so that kills meet every phase. */
+const MOST_ANSWERS = 60;
+const JITTER_MS = 15;
 /** One start in so many is killed on its way, at random within `START_MS`; it does not count. */
 const KILLED_STARTS = 8;
 const START_MS = 250;
@@ -100,7 +101,10 @@ describe('a Top that is killed', () => {
       const writers = new Writers(top.api, random, grounds, zone, () => up);
       writers.start(WRITERS);
       for (let kill = 0; kill < KILLS_A_ROUND; kill++) {
-        await sleep(random.integer(LONGEST_LIFE_MS));
+        const enough = writers.acknowledged + 1 + random.integer(MOST_ANSWERS);
+        const answered = () => writers.acknowledged >= enough;
+        await waitFor(answered, { what: 'answers of the Top', deadlineMs: 30_000, everyMs: 2 });
+        await sleep(random.integer(JITTER_MS));
         let release: () => void = () => undefined;
         up = new Promise((resolve) => (release = resolve));
         await top.kill();
@@ -115,7 +119,6 @@ describe('a Top that is killed', () => {
       await writers.stop();
 
       expect(writers.unexpected).toEqual([]);
-      expect(writers.acknowledged).toBeGreaterThan(KILLS_A_ROUND * WRITERS);
       await waitFor(nothingDeleting, { what: 'deleted servers to go', deadlineMs: 20_000 });
       expect(await writers.lost()).toEqual([]);
       await top.end();
