@@ -1,0 +1,3 @@
+export * from './simulated-host';
+export * from './simulated-instances';
+export * from './underlay';

@@ -1,0 +1,93 @@
+import { Journal, makeKey, Slice } from '@weir/cascade';
+import { type Link, MemoryFactStore } from '@weir/cascade/memory';
+import { Bottom } from '../../apps/bottom/src/bottom';
+import { joinTop } from '../../apps/bottom/src/join';
+import { SiteRecords } from '../../apps/bottom/src/records';
+import { STATE_HOLDING } from '../../apps/bottom/src/site';
+import { SliceDisk } from './disk';
+import type { Ground } from './ground';
+import type { Mortal } from './mortal';
+
+interface Running {
+  readonly life: Mortal;
+  readonly bottom: Bottom;
+}
+
+/** A site's Bottom and its disk. */
+export class BottomProcess {
+  readonly hostToken: string;
+  readonly disk = new SliceDisk();
+  readonly slice = new Slice(this.disk, { stateHolding: STATE_HOLDING });
+  records = new SiteRecords(':memory:');
+  journal: MemoryFactStore;
+  running: Running | undefined;
+  private readonly key: string;
+  /** Its id at the Top. */
+  private joined: string | undefined;
+  /** Its stores are new and its site is not. */
+  private recovering = false;
+
+  constructor(
+    private readonly ground: Ground,
+    readonly name: string,
+    private readonly options: { readonly token: string; readonly uplink: Link },
+  ) {
+    const random = ground.random(`keys of ${name}`);
+    this.key = makeKey(random);
+    this.hostToken = makeKey(random);
+    this.journal = new MemoryFactStore({ generation: ground.clock.now() });
+  }
+
+  get isUp(): boolean {
+    return this.running !== undefined;
+  }
+
+  serving(): { readonly publisher: Bottom['publisher']; readonly life: Mortal } | undefined {
+    return this.running && { publisher: this.running.bottom.publisher, life: this.running.life };
+  }
+
+  start(): void {
+    const { ground, name, slice, records, hostToken, recovering } = this;
+    const { clock, trace, spoilt } = ground;
+    const life = ground.life(name);
+    const random = ground.random(`${name} ${this.journal.head().position} ${clock.monotonic()}`);
+    const ports = { clock, timers: life.timers, random, logger: trace.logger(name) };
+    trace.tell(name, recovering ? 'starts with nothing' : 'starts');
+    const journal = new Journal(spoilt.facts?.(this.journal) ?? this.journal, clock, random);
+    const bottom = new Bottom({ ...ports, slice, journal, records, hostToken, recovering });
+    this.recovering = false;
+    this.running = { life, bottom };
+    this.follow(life, bottom, ports).catch((error: unknown) =>
+      ground.violated(`${name} cannot join: ${error instanceof Error ? error.message : String(error)}`),
+    );
+  }
+
+  kill(): void {
+    this.running?.life.kill();
+    this.running = undefined;
+    this.options.uplink.breakConnections();
+  }
+
+  /** All that it knew, but for its keys. */
+  lose(): void {
+    this.disk.lose();
+    this.records.close();
+    this.records = new SiteRecords(':memory:');
+    this.journal = new MemoryFactStore({ generation: this.ground.clock.now() });
+    this.recovering = true;
+  }
+
+  private async follow(life: Mortal, bottom: Bottom, ports: JoinPorts): Promise<void> {
+    const { uplink, token } = this.options;
+    const { spoilt } = this.ground;
+    if (this.joined === undefined) {
+      const answer = await joinTop({ ...ports, transport: uplink, token, key: this.key, stopped: () => !life.alive });
+      if (!answer || !life.alive) return;
+      this.joined = answer.id;
+    }
+    const carried = spoilt.transport?.(uplink) ?? uplink;
+    bottom.follow({ transport: spoilt.upwards?.(carried) ?? carried, key: this.key, name: this.joined });
+  }
+}
+
+type JoinPorts = Pick<Parameters<typeof joinTop>[0], 'timers' | 'logger'>;

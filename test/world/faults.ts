@@ -1,0 +1,216 @@
+import { NO_FAULTS, type Link } from '@weir/cascade/memory';
+import { MemoryControllerState } from '@weir/local-controller/memory';
+import type { Random } from '@weir/kernel';
+import type { BottomProcess } from './bottom-process';
+import { between, type Ground, oneOf } from './ground';
+import type { HostProcess } from './host-process';
+import type { TopProcess } from './top-process';
+
+/** What a sound network does too. */
+const CALM = { ...NO_FAULTS, delayMs: [0, 3] } as const;
+const DAY_MS = 24 * 60 * 60 * 1000;
+
+export interface Struck {
+  readonly top: TopProcess;
+  readonly bottoms: readonly BottomProcess[];
+  readonly hosts: readonly HostProcess[];
+  readonly links: readonly { readonly name: string; readonly link: Link }[];
+  /** Something was deleted for its users, and its site has yet to say that it is gone. */
+  readonly isDeleting: () => boolean;
+}
+
+interface Process {
+  readonly isUp: boolean;
+  start(): void;
+  kill(): void;
+}
+
+/** Everything that goes wrong, by chance; `calm` ends it all. */
+export class Faults {
+  private readonly random: Random;
+  /** Whatever began before it is over. */
+  private storm = 0;
+
+  constructor(
+    private readonly ground: Ground,
+    private readonly struck: Struck,
+  ) {
+    this.random = ground.random('faults');
+  }
+
+  strike(): void {
+    const faults: readonly (readonly [weight: number, fault: () => void])[] = [
+      [8, () => this.cut()],
+      [8, () => this.silence()],
+      [12, () => this.spoil()],
+      [8, () => this.swallow()],
+      [8, () => this.crash('top', this.struck.top)],
+      [8, () => this.crashOf(this.struck.bottoms)],
+      [10, () => this.crashOf(this.struck.hosts)],
+      [4, () => this.fill()],
+      [4, () => this.restartSwitch()],
+      [4, () => this.endInstance()],
+      [4, () => this.loseBottom()],
+      [3, () => this.loseHost()],
+      [10, () => this.setBackHost()],
+      [3, () => this.jump()],
+    ];
+    let draw = this.random.integer(faults.reduce((sum, [weight]) => sum + weight, 0));
+    for (const [weight, fault] of faults) if ((draw -= weight) < 0) return fault();
+  }
+
+  /** Every line is whole, every disk has room, and every process runs. */
+  calm(): void {
+    this.storm++;
+    this.ground.trace.tell('world', 'calms down');
+    const { top, bottoms, hosts, links } = this.struck;
+    top.disk.full = false;
+    for (const { link } of links) {
+      link.heal();
+      link.faults = CALM;
+    }
+    for (const process of [top, ...bottoms, ...hosts]) if (!process.isUp) process.start();
+  }
+
+  private cut(): void {
+    const one = oneOf(this.random, this.struck.links);
+    if (!one) return;
+    this.tell(`the line ${one.name} is cut`);
+    one.link.cut();
+    this.later(() => {
+      this.tell(`the line ${one.name} is whole again`);
+      one.link.heal();
+    });
+  }
+
+  private silence(): void {
+    const one = oneOf(this.random, this.struck.links);
+    const way = oneOf(this.random, ['down', 'up', 'both'] as const);
+    if (!one || !way) return;
+    this.tell(`the line ${one.name} carries nothing any more (${way}), and nobody is told`);
+    one.link.silence(way);
+    this.later(() => {
+      this.tell(`the line ${one.name} carries new connections again`);
+      one.link.heal();
+    });
+  }
+
+  private spoil(): void {
+    const one = oneOf(this.random, this.struck.links);
+    if (!one) return;
+    const chance = () => oneOf(this.random, [0, 0, 50, 200, 600]) ?? 0;
+    const delayMs = [0, between(this.random, 0, 400)] as const;
+    const faults = { lose: chance(), double: chance(), swap: chance(), losePosts: chance(), delayMs };
+    const { lose, double, swap, losePosts } = faults;
+    this.tell(
+      `the line ${one.name} loses ${lose}, doubles ${double}, swaps ${swap} of 1000 lines, loses ${losePosts} of 1000 posts, delays up to ${delayMs[1]} ms`,
+    );
+    one.link.faults = faults;
+    this.later(() => (one.link.faults = CALM));
+  }
+
+  /** A run of lines is lost, and nothing of the connection shows it but what comes after. */
+  private swallow(): void {
+    const one = oneOf(this.random, this.struck.links);
+    if (!one) return;
+    const ms = between(this.random, 100, 3000);
+    this.tell(`the line ${one.name} loses all lines of the next ${ms} ms`);
+    one.link.faults = { ...CALM, lose: 1000 };
+    this.ground.timers.after(ms, () => (one.link.faults = CALM));
+  }
+
+  private crashOf(processes: readonly (Process & { readonly name: string })[]): void {
+    const one = oneOf(this.random, processes);
+    if (one) this.crash(one.name, one);
+  }
+
+  private crash(name: string, process: Process, meanwhile: () => void = () => undefined): void {
+    if (!process.isUp) return;
+    this.tell(`${name} is killed`);
+    process.kill();
+    meanwhile();
+    this.later(() => {
+      if (!process.isUp) process.start();
+    });
+  }
+
+  private fill(): void {
+    const { disk } = this.struck.top;
+    this.tell("the Top's disk is full");
+    disk.full = true;
+    this.later(() => {
+      this.tell("the Top's disk has room again");
+      disk.full = false;
+    });
+  }
+
+  private restartSwitch(): void {
+    const host = oneOf(this.random, this.struck.hosts);
+    if (!host) return;
+    this.tell(`the switch of ${host.name} restarts, without a flow`);
+    host.hardware.switch.restart();
+  }
+
+  private endInstance(): void {
+    const host = oneOf(this.random, this.struck.hosts);
+    const server = oneOf(this.random, host?.hardware.instances.all() ?? []);
+    if (!host || !server) return;
+    this.tell(`server ${server.server} ends by itself on ${host.name}`);
+    host.hardware.instances.end(server.server);
+  }
+
+  private loseBottom(): void {
+    const bottom = oneOf(this.random, this.struck.bottoms);
+    // What it has seen gone, and its Top has not heard of, nobody could tell any more: see "What is not played" in the README.
+    if (!bottom?.isUp || (this.struck.isDeleting() && !this.ground.isUntamed)) return;
+    this.crash(bottom.name, bottom, () => {
+      this.tell(`${bottom.name} loses all that it had stored`);
+      bottom.lose();
+    });
+  }
+
+  private loseHost(): void {
+    const host = oneOf(this.random, this.struck.hosts);
+    if (!host?.isUp) return;
+    this.crash(host.name, host, () => {
+      this.tell(`${host.name} loses all that it had stored`);
+      host.lose();
+    });
+  }
+
+  private setBackHost(): void {
+    const host = oneOf(this.random, this.struck.hosts);
+    if (!host) return;
+    this.tell(`a copy is made of the disk of ${host.name}`);
+    const restore = host.disk.copy();
+    const kept = host.state.read();
+    const { storm } = this;
+    this.later(() => {
+      if (storm !== this.storm) return;
+      this.tell(`the disk of ${host.name} is set back to the copy`);
+      host.kill();
+      restore();
+      host.state = new MemoryControllerState();
+      if (kept) host.state.write(kept);
+      host.start();
+    });
+  }
+
+  private jump(): void {
+    const ms = between(this.random, -DAY_MS, DAY_MS);
+    this.tell(`the clock on the wall jumps by ${ms} ms`);
+    this.ground.time.jump(ms);
+  }
+
+  /** Some time later in this storm. */
+  private later(action: () => void): void {
+    const { storm } = this;
+    this.ground.timers.after(between(this.random, 50, 9000), () => {
+      if (storm === this.storm) action();
+    });
+  }
+
+  private tell(what: string): void {
+    this.ground.trace.tell('world', what);
+  }
+}
