@@ -30,10 +30,11 @@ export class LabWorld {
 
   /** `port`: of the Top. `tops`: which URL a site's Bottom is given instead of the Top's own. */
   static async start({ port = 0, tops = {} }: LabWorldOptions = {}): Promise<LabWorld> {
-    const folder = mkdtempSync(join(tmpdir(), 'weir-chaos-'));
     const programs = await buildPrograms();
-    const lab = await createLab({ directory: join(folder, 'lab') });
+    const folder = mkdtempSync(join(tmpdir(), 'weir-chaos-'));
+    let lab: Lab | undefined;
     try {
+      lab = await createLab({ directory: join(folder, 'lab') });
       const bottom = bottomWith(folder, programs.bottom, tops);
       const sites = parisAndTokyo();
       const weir = await startDeployment({ programs: { ...programs, bottom }, directory: folder, lab, sites, port });
@@ -46,7 +47,7 @@ export class LabWorld {
       }
       return new LabWorld(folder, lab, weir, networks);
     } catch (error) {
-      await lab.destroy();
+      await lab?.destroy();
       rmSync(folder, { recursive: true });
       throw error;
     }
