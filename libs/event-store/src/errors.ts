@@ -78,6 +78,15 @@ export class ViewDiffers extends WeirError {
   }
 }
 
+/** The versions of that time are gone: prepareAsOf() folds them from the log. */
+export class HistoryPruned extends WeirError {
+  constructor(position: number, horizon: number) {
+    super('unavailable', `The rows as of position ${position} have to be folded from the log first.`, {
+      fields: { position, horizon },
+    });
+  }
+}
+
 export class UnknownMarker extends WeirError {
   constructor(table: string, key: unknown) {
     super('invalid', 'The marker could not be found.', { fields: { table, key } });

@@ -1,35 +1,7 @@
-import type { JsonObject } from '@weir/kernel';
+import type { NewEvent, RecordedEvent } from './event';
+import type { RowDifference } from './reader';
 
-/** Who asked for it and why it happened; ids only, never personal data or secrets. */
-export interface EventMetadata {
-  /** The request that it belongs to. */
-  readonly correlation: string;
-  /** The event or request that caused it. */
-  readonly causation: string;
-  readonly actor: string;
-  readonly project?: string;
-  /** RFC 3339, UTC, milliseconds. */
-  readonly time: string;
-}
-
-export interface NewEvent {
-  /** UUIDv7, chosen by the caller; the same id again in the same stream at the same revision is the same append (idempotent). */
-  readonly id: string;
-  readonly type: string;
-  readonly schemaVersion: number;
-  readonly data: JsonObject;
-  readonly metadata: EventMetadata;
-}
-
-export interface RecordedEvent extends NewEvent {
-  /** Place in the whole log: ordered, from 1, gaps allowed. */
-  readonly position: number;
-  readonly stream: string;
-  /** Place in its stream, from 0, without gaps. */
-  readonly revision: number;
-  /** SHA-256, hex, over the canonical form of everything above. */
-  readonly digest: string;
-}
+export * from './event';
 
 /** The revision of a stream's last event; NO_STREAM where nothing was ever appended. */
 export type Revision = number;
@@ -139,5 +111,15 @@ export interface EventStore {
   seals(after: number, limit: number): Promise<readonly Seal[]>;
   /** What is wrong with the log, the first wrong position first; seals known elsewhere are its anchors. Appends go on. */
   verify(anchors?: readonly Anchor[]): AsyncIterable<LogProblem>;
+  /**
+   * Fills new tables of these views (of all, unless named) from the log and puts them in the place of those in use;
+   * reads and writes go on. Until then nothing is changed, also when it is interrupted. Rebuilding, checking and pruning
+   * go one after another.
+   */
+  rebuild(views?: readonly string[]): Promise<void>;
+  /** Rebuilds and compares, and leaves everything as it is; undefined where nothing differs. */
+  checkRebuild(views?: readonly string[]): Promise<RowDifference | undefined>;
+  /** Forgets row versions that ended at or before `position`, which becomes the horizon of reads as of the past. The log keeps everything. */
+  pruneVersions(position: number): Promise<void>;
   close(): Promise<void>;
 }

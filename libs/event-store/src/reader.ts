@@ -24,6 +24,14 @@ export interface RowVersion {
   readonly validTo: number | null;
 }
 
+/** The first version in which a table and its rebuilding differ; null where one has none. */
+export interface RowDifference {
+  readonly table: string;
+  readonly key: Row;
+  readonly live: RowVersion | null;
+  readonly rebuilt: RowVersion | null;
+}
+
 /**
  * The read models. A read that follows an awaited append sees its rows. A table or column that no view defines throws
  * TypeError: names come from code, never from a request.
@@ -32,9 +40,20 @@ export interface RowReader {
   readonly tables: readonly Table[];
   get(table: string, key: Row, asOf?: number): Row | undefined;
   live(table: string, where?: Filter, options?: ListOptions): Row[];
-  /** The rows as they were when `position` was the last one in the log. */
+  /** The rows as they were when `position` was the last one in the log; before the horizon see prepareAsOf(). */
   asOf(table: string, position: number, where?: Filter, options?: ListOptions): Row[];
   count(table: string, where?: Filter, asOf?: number): number;
+  /** Reads as of a position before this one need a fold: versions that ended at or before it may be gone. */
+  readonly horizon: number;
+  /**
+   * Makes reads as of `position` possible: at once behind the horizon, else by folding the log up to there, which takes
+   * its time; the last few folds are kept. Without it such a read throws HistoryPruned.
+   */
+  prepareAsOf(position: number): Promise<void>;
+  /** The rows as of `position`, prepared, and read as live ones: whatever asks a reader can ask the past. */
+  at(position: number): Promise<RowReader>;
+  /** As asOf(), from the log alone: slower, and right without any row. */
+  foldAsOf(table: string, position: number, where?: Filter, options?: ListOptions): Promise<Row[]>;
   /** Every version of every row, by key and age. */
   versions(table: string): Iterable<RowVersion>;
 }

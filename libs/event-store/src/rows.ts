@@ -1,5 +1,5 @@
 import { toUSVString } from 'node:util';
-import type { Json } from '@weir/kernel';
+import { type Json, notFound } from '@weir/kernel';
 import type { RecordedEvent } from './port';
 import { jsonText } from './record';
 import { isSeal } from './seal';
@@ -151,6 +151,16 @@ export class TableSet {
       this.byName.set(shape.name, shape);
     }
     this.tablesOf = new Map(views.map((view) => [view, new Set(view.tables.map((table) => table.name))]));
+  }
+
+  /** Those of these names, or all. Throws for a name that no view has. */
+  named(names: readonly string[] | undefined): readonly View[] {
+    if (!names) return this.views;
+    return names.map((name) => {
+      const view = this.views.find((candidate) => candidate.name === name);
+      if (!view) throw notFound(`There is no view '${name.slice(0, 64)}'.`);
+      return view;
+    });
   }
 
   get(name: string): TableShape {

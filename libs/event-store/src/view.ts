@@ -1,5 +1,5 @@
 import type { Json } from '@weir/kernel';
-import type { RecordedEvent } from './port';
+import type { RecordedEvent } from './event';
 
 export type ColumnType = 'text' | 'integer' | 'json';
 

@@ -10,6 +10,7 @@ import {
   type EventStore,
   type LogProblem,
   EventTooLarge,
+  HistoryPruned,
   MAX_EVENT_BYTES,
   type NewEvent,
   NO_STREAM,
@@ -783,6 +784,198 @@ export function describeEventStore(
       },
       PROPERTY_MS,
     );
+  });
+
+  rows(`${name}: rebuilt read models`, () => {
+    /** A view that can be made to count otherwise than it did. */
+    const tally = () => {
+      const rule = { step: 1 };
+      const view: View = {
+        name: 'tally',
+        tables: [
+          { name: 'rm_tallies', columns: { what: 'text', count: 'integer' }, key: ['what'], indexes: [['count']] },
+        ],
+        rows: ({ data, revision }) => {
+          const what = data['what'] ?? null;
+          return revision === 0
+            ? [{ op: 'put', table: 'rm_tallies', row: { what, count: rule.step } }]
+            : [{ op: 'add', table: 'rm_tallies', key: { what }, add: { count: rule.step } }];
+        },
+      };
+      return { rule, view };
+    };
+    const told = (store: EventStore, what: string, expected: number) =>
+      store.append({ writes: [{ stream: what, expected, events: [newEvent('Told', { what })] }] });
+    const opening = async (views: readonly View[]) => {
+      const { store, reader } = await opened(views);
+      if (!reader) throw new Error('An adapter without a reader names its exemption');
+      return { store, reader };
+    };
+    const replayed = async (store: EventStore, views: readonly View[]) =>
+      dumpRows(replayRows(views, await wholeLog(store)));
+
+    it('equal the live ones, and change nothing where nothing was wrong', async () => {
+      const { view } = tally();
+      const { store, reader } = await opening([view, inventory]);
+      for (let i = 0; i < 30; i++) await told(store, `t-${i % 7}`, Math.floor(i / 7) - 1);
+      await store.seal();
+      const before = dumpRows(reader);
+      expect(await store.checkRebuild()).toBeUndefined();
+      await store.rebuild();
+      expect(dumpRows(reader)).toBe(before);
+      await told(store, 't-0', 4);
+      await store.rebuild();
+      expect(dumpRows(reader)).toBe(await replayed(store, [view, inventory]));
+    });
+
+    it('take the place of the old ones while appends and reads go on', async () => {
+      const { rule, view } = tally();
+      const { store, reader } = await opening([view]);
+      for (let i = 0; i < 40; i++) await told(store, `t-${i % 5}`, Math.floor(i / 5) - 1);
+      rule.step = 3;
+      let rebuilding = true;
+      const rebuilt = store.rebuild().finally(() => (rebuilding = false));
+      const writers = Array.from({ length: 4 }, async (_, writer) => {
+        for (let revision = 0; rebuilding || revision < 10; revision++) {
+          await told(store, `w-${writer}`, revision - 1);
+          expect(reader.get('rm_tallies', { what: `w-${writer}` })).toEqual({
+            what: `w-${writer}`,
+            count: 3 * (revision + 1),
+          });
+        }
+      });
+      await Promise.all([rebuilt, ...writers]);
+      expect(reader.get('rm_tallies', { what: 't-0' })).toEqual({ what: 't-0', count: 24 });
+      expect(dumpRows(reader)).toBe(await replayed(store, [view]));
+      expect(await store.checkRebuild()).toBeUndefined();
+    });
+
+    it('are compared without taking their place, and the first difference is named', async () => {
+      const { rule, view } = tally();
+      const { store, reader } = await opening([inventory, view]);
+      const { position } = await told(store, 'b', NO_STREAM);
+      await told(store, 'c', NO_STREAM);
+      rule.step = 2;
+      await told(store, 'd', NO_STREAM);
+      const before = dumpRows(reader);
+      expect(await store.checkRebuild()).toEqual({
+        table: 'rm_tallies',
+        key: { what: 'b' },
+        live: { row: { what: 'b', count: 1 }, validFrom: position, validTo: null },
+        rebuilt: { row: { what: 'b', count: 2 }, validFrom: position, validTo: null },
+      });
+      expect(dumpRows(reader)).toBe(before);
+      expect(await store.checkRebuild(['inventory'])).toBeUndefined();
+      await store.rebuild(['inventory']);
+      expect(dumpRows(reader)).toBe(before);
+      await store.rebuild(['tally']);
+      expect(await store.checkRebuild()).toBeUndefined();
+      expect(reader.get('rm_tallies', { what: 'b' })).toEqual({ what: 'b', count: 2 });
+    });
+
+    it('lack or have a version: the one that only one side has is named', async () => {
+      let silent = false;
+      const view: View = { ...tally().view, rows: (event) => (silent ? [] : tally().view.rows(event)) };
+      const { store } = await opening([view]);
+      const { position } = await told(store, 'a', NO_STREAM);
+      silent = true;
+      const version = { row: { what: 'a', count: 1 }, validFrom: position, validTo: null };
+      expect(await store.checkRebuild()).toMatchObject({ key: { what: 'a' }, live: version, rebuilt: null });
+      await store.rebuild();
+      silent = false;
+      expect(await store.checkRebuild()).toMatchObject({ key: { what: 'a' }, live: null, rebuilt: version });
+    });
+
+    it('are asked for by the name of their view', async () => {
+      const { store } = await opening([inventory]);
+      await expect(store.rebuild(['nothing'])).rejects.toMatchObject({ reason: 'not-found' });
+      await expect(store.checkRebuild(['nothing'])).rejects.toMatchObject({ reason: 'not-found' });
+    });
+
+    it('are gone over one after another, whoever asks', async () => {
+      const { view } = tally();
+      const { store, reader } = await opening([view]);
+      await told(store, 'a', NO_STREAM);
+      await Promise.all([store.rebuild(), store.checkRebuild(), store.pruneVersions(1), store.rebuild()]);
+      expect(dumpRows(reader)).toBe(await replayed(store, [view]));
+    });
+  });
+
+  rows(`${name}: the past`, () => {
+    const history = async () => {
+      const { store, reader } = await opened([inventory]);
+      if (!reader) throw new Error('An adapter without a reader names its exemption');
+      const types = ['ItemPut', 'ItemLabelled', 'ItemCounted', 'ItemPut', 'ItemRemoved', 'ItemTagged'];
+      for (let i = 0; i < 60; i++) {
+        const data = { shelf: `s${i % 2}`, item: `i${i % 5}`, label: `l${i % 3}`, count: i, by: i, tags: [i] };
+        const events = [newEvent(types[(i * 7) % types.length] ?? 'ItemPut', data)];
+        await store.append({ writes: [{ stream: 'inventory', expected: i - 1, events }] });
+      }
+      const log = await wholeLog(store);
+      const rowsAt = (position: number, where = {}, options = {}) =>
+        replayRows(
+          [inventory],
+          log.filter((event) => event.position <= position),
+        ).live('rm_items', where, options);
+      return { store, reader, log, rowsAt };
+    };
+    const questions = [
+      [{}, {}],
+      [{ label: 'l1' }, {}],
+      [{ label: ['l0', 'l2'], shelf: 's1' }, { limit: 2 }],
+      [{}, { orderBy: [{ column: 'count', direction: 'desc' as const }], limit: 3 }],
+    ] as const;
+
+    it('is what a replay up to there gives, whatever is asked', async () => {
+      const { reader, log, rowsAt } = await history();
+      for (const { position } of log) {
+        for (const [where, options] of questions) {
+          const expected = rowsAt(position, where, options);
+          expect(reader.asOf('rm_items', position, where, options)).toEqual(expected);
+          expect((await reader.at(position)).live('rm_items', where, options)).toEqual(expected);
+        }
+        expect(reader.count('rm_items', { label: 'l1' }, position)).toBe(rowsAt(position, { label: 'l1' }).length);
+        for (const { shelf, item } of rowsAt(position).slice(0, 2)) {
+          const key = { shelf: shelf ?? null, item: item ?? null };
+          expect(reader.get('rm_items', key, position)).toEqual(rowsAt(position, key)[0]);
+        }
+      }
+    });
+
+    it('is folded from the log where its versions are gone', async () => {
+      const { store, reader, log, rowsAt } = await history();
+      const [early, late] = [log[20]?.position ?? 0, log[40]?.position ?? 0];
+      const all = [...reader.versions('rm_items')];
+      await store.pruneVersions(late);
+      expect(reader.horizon).toBe(late);
+      expect([...reader.versions('rm_items')]).toEqual(all.filter(({ validTo }) => validTo === null || validTo > late));
+      expect(() => reader.asOf('rm_items', early)).toThrow(HistoryPruned);
+      await reader.prepareAsOf(early);
+      for (const [where, options] of questions) {
+        expect(reader.asOf('rm_items', early, where, options)).toEqual(rowsAt(early, where, options));
+        expect(reader.asOf('rm_items', late, where, options)).toEqual(rowsAt(late, where, options));
+        expect(await reader.foldAsOf('rm_items', late + 3, where, options)).toEqual(rowsAt(late + 3, where, options));
+      }
+      const past = await reader.at(early);
+      expect(past.live('rm_items')).toEqual(rowsAt(early));
+      expect(past.count('rm_items', { label: 'l1' })).toBe(rowsAt(early, { label: 'l1' }).length);
+      expect(past.get('rm_items', { shelf: 's0', item: 'i0' })).toEqual(rowsAt(early, { shelf: 's0', item: 'i0' })[0]);
+      for (const { position } of log) expect((await reader.at(position)).live('rm_items')).toEqual(rowsAt(position));
+    });
+
+    it('stays pruned through a rebuild, and a horizon does not go back', async () => {
+      const { store, reader, log } = await history();
+      const late = log[40]?.position ?? 0;
+      await store.pruneVersions(late);
+      await store.pruneVersions(1);
+      expect(reader.horizon).toBe(late);
+      const before = dumpRows(reader);
+      expect(await store.checkRebuild()).toBeUndefined();
+      await store.rebuild();
+      expect(dumpRows(reader)).toBe(before);
+      await store.pruneVersions(Number.MAX_SAFE_INTEGER);
+      expect(reader.horizon).toBe(await store.head());
+    });
   });
 
   const reopening = exemptions.reopen === undefined ? describe : describe.skip;

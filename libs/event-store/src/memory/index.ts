@@ -12,7 +12,7 @@ import {
   type Subscription,
   type Write,
 } from '../port';
-import type { RowReader } from '../reader';
+import type { RowDifference, RowReader } from '../reader';
 import { Recorder, textOf, validate } from '../record';
 import { type StoredChange, TableSet } from '../rows';
 import {
@@ -31,7 +31,7 @@ import { Follower } from '../subscription';
 import { LogVerifier } from '../verify';
 import { parseTime } from '../time';
 import type { View } from '../view';
-import { MemoryRows } from './rows';
+import { firstDifference, MemoryRows } from './rows';
 
 export interface MemoryEventStoreOptions {
   readonly views?: readonly View[];
@@ -77,7 +77,7 @@ export class MemoryEventStore implements EventStore {
     this.log = log;
     this.timers = timers;
     this.tables = new TableSet(views);
-    this.rows = new MemoryRows(this.tables);
+    this.rows = new MemoryRows(this.tables, (position) => this.replayed(position));
     this.reader = this.rows;
     for (const event of log.events) this.rows.apply(this.tables.changes(event));
     if (log.open.count > 0) this.sealInTime();
@@ -185,6 +185,26 @@ export class MemoryEventStore implements EventStore {
     return follower;
   }
 
+  // eslint-disable-next-line @typescript-eslint/require-await -- as above
+  async rebuild(names?: readonly string[]): Promise<void> {
+    this.assertOpen();
+    this.rows.replace(this.tables.named(names), this.replayed());
+  }
+
+  // eslint-disable-next-line @typescript-eslint/require-await -- as above
+  async checkRebuild(names?: readonly string[]): Promise<RowDifference | undefined> {
+    this.assertOpen();
+    const rebuilt = this.replayed();
+    rebuilt.prune(this.rows.horizon);
+    return firstDifference(this.tables, this.tables.named(names), this.rows, rebuilt);
+  }
+
+  // eslint-disable-next-line @typescript-eslint/require-await -- as above
+  async pruneVersions(position: number): Promise<void> {
+    this.assertOpen();
+    this.rows.prune(Math.min(position, this.position()));
+  }
+
   close(): Promise<void> {
     this.closed = true;
     this.cancelSeal?.();
@@ -207,6 +227,13 @@ export class MemoryEventStore implements EventStore {
     this.log.push(event);
     for (const follower of this.followers) follower.wake();
     return sealOf(event);
+  }
+
+  /** Fresh rows of the log, whole or up to a position. */
+  private replayed(position = this.position()): MemoryRows {
+    const rows = new MemoryRows(this.tables);
+    for (const event of this.log.events.slice(0, position)) rows.apply(this.tables.changes(event));
+    return rows;
   }
 
   /** Positions have no gaps here: the last one is the number of events. */

@@ -1,6 +1,8 @@
-import type { Json } from '@weir/kernel';
+import { canonicalJson, type Json } from '@weir/kernel';
 import { UnknownMarker } from '../errors';
-import type { Filter, ListOptions, RowReader, RowVersion } from '../reader';
+import { Folds } from '../folds';
+import { PastRows } from '../past';
+import type { Filter, ListOptions, RowDifference, RowReader, RowVersion } from '../reader';
 import {
   columnPlace,
   fromSql,
@@ -11,13 +13,8 @@ import {
   type TableShape,
   toSql,
 } from '../rows';
-import type { Row, Table } from '../view';
-
-interface Version {
-  values: SqlValue[];
-  readonly from: number;
-  to: number | null;
-}
+import { advance, type Version } from '../versions';
+import type { Row, Table, View } from '../view';
 
 type Test = (values: readonly SqlValue[]) => boolean;
 type Compare = (left: readonly SqlValue[], right: readonly SqlValue[]) => number;
@@ -33,10 +30,22 @@ function compareValues(left: SqlValue, right: SqlValue): number {
 
 /** Versioned rows in memory: the memory store's read models, and the fresh tables of a replay. */
 export class MemoryRows implements RowReader {
+  horizon = 0;
   private readonly history: Map<string, Version[]>[];
+  private readonly folds: Folds | undefined;
 
-  constructor(private readonly set: TableSet) {
+  /** With `fold`, rows of times before the horizon can be had. */
+  constructor(
+    private readonly set: TableSet,
+    fold?: (position: number) => MemoryRows,
+  ) {
     this.history = set.shapes.map(() => new Map<string, Version[]>());
+    this.folds =
+      fold &&
+      new Folds(
+        () => this.horizon,
+        (position) => Promise.resolve({ rows: fold(position), discard: () => undefined }),
+      );
   }
 
   get tables(): readonly Table[] {
@@ -44,25 +53,57 @@ export class MemoryRows implements RowReader {
   }
 
   apply(changes: readonly StoredChange[]): void {
-    for (const [op, table, position, key, columns, values] of changes) {
+    for (const change of changes) {
+      const [, table, , key] = change;
       const history = this.of(table);
       const name = JSON.stringify(key);
       const versions = history.get(name) ?? [];
-      const live = versions.at(-1)?.to === null ? versions.at(-1) : undefined;
-      if (!live && op !== 'put') continue;
-      // Several changes at one position make one version: no reader can stand between them.
-      if (live?.from === position) versions.pop();
-      else if (live) live.to = position;
-      if (op !== 'remove')
-        versions.push({ values: next(op, live?.values ?? [], columns, values), from: position, to: null });
+      advance(versions, change);
       if (versions.length > 0) history.set(name, versions);
       else history.delete(name);
     }
   }
 
+  /** Forgets the versions that ended at or before `position`. */
+  prune(position: number): void {
+    this.horizon = Math.max(this.horizon, position);
+    for (const table of this.history) {
+      for (const [name, versions] of table) {
+        const kept = versions.filter(({ to }) => to === null || to > this.horizon);
+        if (kept.length > 0) table.set(name, kept);
+        else table.delete(name);
+      }
+    }
+  }
+
+  /** Takes the tables of these views over from fresh ones. */
+  replace(views: readonly View[], fresh: MemoryRows): void {
+    for (const { name } of views.flatMap((view) => view.tables)) {
+      const { number } = this.set.get(name);
+      this.history[number] = fresh.of(number);
+    }
+    this.prune(this.horizon);
+  }
+
+  async prepareAsOf(position: number): Promise<void> {
+    if (position < this.horizon) await this.folds?.prepare(position);
+  }
+
+  async at(position: number): Promise<RowReader> {
+    await this.prepareAsOf(position);
+    return new PastRows(this, position);
+  }
+
+  async foldAsOf(table: string, position: number, where?: Filter, options?: ListOptions): Promise<Row[]> {
+    const rows = await this.folds?.prepare(position);
+    return rows ? rows.live(table, where, options) : this.asOf(table, position, where, options);
+  }
+
   get(table: string, key: Row, asOf?: number): Row | undefined {
+    const past = this.folds?.at(asOf);
+    if (past) return past.get(table, key);
     const shape = this.set.get(table);
-    const values = this.at(shape, keyValues(shape, key), asOf);
+    const values = this.find(shape, keyValues(shape, key), asOf);
     return values && fromSql(shape, values);
   }
 
@@ -71,10 +112,13 @@ export class MemoryRows implements RowReader {
   }
 
   asOf(table: string, position: number, where: Filter = {}, options: ListOptions = {}): Row[] {
-    return this.list(this.set.get(table), position, where, options);
+    const past = this.folds?.at(position);
+    return past ? past.live(table, where, options) : this.list(this.set.get(table), position, where, options);
   }
 
   count(table: string, where: Filter = {}, asOf?: number): number {
+    const past = this.folds?.at(asOf);
+    if (past) return past.count(table, where);
     const shape = this.set.get(table);
     return this.select(shape, asOf, filterTest(shape, where)).length;
   }
@@ -93,7 +137,7 @@ export class MemoryRows implements RowReader {
     return history;
   }
 
-  private at(shape: TableShape, key: readonly SqlValue[], asOf: number | undefined): readonly SqlValue[] | undefined {
+  private find(shape: TableShape, key: readonly SqlValue[], asOf: number | undefined): readonly SqlValue[] | undefined {
     return (this.of(shape.number).get(JSON.stringify(key)) ?? []).findLast((version) => isValid(version, asOf))?.values;
   }
 
@@ -110,27 +154,12 @@ export class MemoryRows implements RowReader {
     const compare = ordering(shape, options);
     let found = this.select(shape, asOf, filterTest(shape, where)).sort(compare);
     if (options.after) {
-      const marker = this.at(shape, keyValues(shape, options.after), asOf);
+      const marker = this.find(shape, keyValues(shape, options.after), asOf);
       if (!marker) throw new UnknownMarker(shape.name, options.after);
       found = found.filter((values) => compare(values, marker) > 0);
     }
     return found.slice(0, options.limit).map((values) => fromSql(shape, values));
   }
-}
-
-function next(
-  op: StoredChange[0],
-  before: readonly SqlValue[],
-  columns: readonly number[],
-  values: readonly SqlValue[],
-): SqlValue[] {
-  if (op === 'put') return [...values];
-  const after = [...before];
-  for (const [index, column] of columns.entries()) {
-    const value = values[index] ?? null;
-    after[column] = op === 'add' ? Number(before[column] ?? 0) + Number(value) : value;
-  }
-  return after;
 }
 
 function isValid(version: Version, asOf: number | undefined): boolean {
@@ -168,4 +197,39 @@ function ordering(shape: TableShape, { orderBy = [] }: ListOptions): Compare {
     }
     return 0;
   };
+}
+
+/** By table, key and age, as the SQLite store compares them. */
+export function firstDifference(
+  set: TableSet,
+  views: readonly View[],
+  live: MemoryRows,
+  rebuilt: MemoryRows,
+): RowDifference | undefined {
+  for (const { name, key } of views.flatMap((view) => view.tables)) {
+    const shape = set.get(name);
+    const place = ({ row, validFrom }: RowVersion) => [...keyValues(shape, pick(row, key)), validFrom];
+    const [left, right] = [[...live.versions(name)], [...rebuilt.versions(name)]];
+    for (let i = 0; i < Math.max(left.length, right.length); i++) {
+      const [one, other] = [left[i] ?? null, right[i] ?? null];
+      if (canonicalJson(one) === canonicalJson(other)) continue;
+      const order = one && other ? compareAll(place(one), place(other)) : 0;
+      const [shown, against] = [order <= 0 ? one : null, order >= 0 ? other : null];
+      const known = shown ?? against;
+      return known ? { table: name, key: pick(known.row, key), live: shown, rebuilt: against } : undefined;
+    }
+  }
+  return undefined;
+}
+
+function pick(row: Row, columns: readonly string[]): Row {
+  return Object.fromEntries(columns.map((column) => [column, row[column] ?? null]));
+}
+
+function compareAll(left: readonly SqlValue[], right: readonly SqlValue[]): number {
+  for (const [index, value] of left.entries()) {
+    const order = compareValues(value, right[index] ?? null);
+    if (order !== 0) return order;
+  }
+  return 0;
 }

@@ -1,4 +1,5 @@
 import type { Database, Statement } from 'better-sqlite3';
+import type { Failpoints } from '../failpoints';
 import { extended, type OpenSeal, sealed, sealRecord } from '../seal';
 import { openSealWriter } from './open-seal';
 import type { Answer, AppendRequest, WriteRequest, WriterSettings } from './protocol';
@@ -48,6 +49,7 @@ export class GroupWriter {
   constructor(
     private readonly db: Database,
     private readonly settings: WriterSettings,
+    private readonly failpoints: Failpoints,
   ) {
     this.head = settings.head;
     this.open = settings.open;
@@ -90,6 +92,11 @@ export class GroupWriter {
     if (result.checkpointed === result.log) this.rowsSinceCheckpoint = 0;
   }
 
+  /** Rows that were written on the same connection. */
+  wroteBeside(rows: number): void {
+    this.rowsSinceCheckpoint += rows;
+  }
+
   /** Moves everything from the WAL to the database file. */
   close(): void {
     this.checkpoint('truncate');
@@ -116,7 +123,12 @@ export class GroupWriter {
       'seal' in request ? this.seal(request.seal, turn) : this.append(request, turn),
     );
     if (turn.open !== this.open) this.keepOpen(turn.open);
+    this.failpoints.at('append/before-commit');
+    const seals = turn.open.seals > this.open.seals;
+    if (seals) this.failpoints.at('seal/before-commit');
     this.commit.run();
+    this.failpoints.at('append/after-commit');
+    if (seals) this.failpoints.at('seal/after-commit');
     this.claimed = true;
     if (turn.open !== this.open) this.head = turn.open.last;
     this.open = turn.open;
@@ -181,6 +193,10 @@ export class GroupWriter {
       )
     );
   }
+}
+
+export function isFull(error: unknown): boolean {
+  return refusal(error)?.type === 'full';
 }
 
 /** What concerns one append and leaves the file sound; undefined for everything else. */

@@ -1,12 +1,19 @@
 import type { Anchor, LogProblem } from '../port';
-import type { StoredChange } from '../rows';
+import type { SqlValue, StoredChange } from '../rows';
 import type { OpenSeal } from '../seal';
 
 /** What the writer must know of a table; plain data, since it crosses to the worker. */
 export interface WriterTable {
+  /** Its place among the tables of the store. */
+  readonly number: number;
   readonly name: string;
   readonly columns: readonly string[];
   readonly key: readonly number[];
+}
+
+/** A table that is filled beside the one in use; `sql` makes it and its indexes. */
+export interface ShadowTable extends WriterTable {
+  readonly sql: string;
 }
 
 export interface WriterSettings {
@@ -17,6 +24,7 @@ export interface WriterSettings {
   /** The log's last position when the store was opened. */
   readonly head: number;
   readonly open: OpenSeal;
+  readonly failpoints: string;
 }
 
 export interface InspectorSettings {
@@ -25,7 +33,30 @@ export interface InspectorSettings {
   readonly anchors: readonly Anchor[];
 }
 
-export type ThreadSettings = WriterSettings | InspectorSettings;
+/** Compares tables with their shadows as both are when it says that it has begun. */
+export interface ComparisonSettings {
+  readonly task: 'compare';
+  readonly file: string;
+  readonly tables: readonly WriterTable[];
+  readonly horizon: number;
+}
+
+export type ThreadSettings = WriterSettings | InspectorSettings | ComparisonSettings;
+
+/** A version in which a table and its shadow differ; where one has none, null. */
+export interface StoredDifference {
+  readonly table: number;
+  readonly live: readonly SqlValue[] | null;
+  readonly rebuilt: readonly SqlValue[] | null;
+}
+
+export type ComparisonAnswer =
+  { readonly type: 'begun' } | { readonly type: 'compared'; readonly difference: StoredDifference | undefined };
+
+export interface Loaded {
+  readonly written: number;
+  readonly more: boolean;
+}
 
 /** The next part waits until it is asked for. */
 export interface InspectionAnswer {
@@ -58,8 +89,25 @@ export interface SealRequest {
 
 export type WriteRequest = AppendRequest | SealRequest;
 
+/** Work on the tables, a part at a time between two groups. Answers whether there is more of it. */
+export type Task =
+  | { readonly do: 'start-shadow'; readonly tables: readonly ShadowTable[]; readonly horizon: number }
+  | { readonly do: 'load-shadow' }
+  | { readonly do: 'write-shadow'; readonly changes: readonly StoredChange[] }
+  /** Where these views were not kept in step, they are filled up to the position. */
+  | { readonly do: 'swap-shadow'; readonly views: readonly string[]; readonly position: number }
+  | { readonly do: 'sweep-shadow' }
+  | { readonly do: 'set-horizon'; readonly position: number }
+  /** Ended versions of one table from `after` on, in the order in which they lie there. */
+  | { readonly do: 'prune'; readonly table: string; readonly until: number; readonly first: boolean };
+
+export type TaskAnswer =
+  { readonly type: 'more' } | { readonly type: 'finished' } | { readonly type: 'full'; readonly message: string };
+
 export type ToWorker =
-  { readonly type: 'write'; readonly requests: readonly WriteRequest[] } | { readonly type: 'close' };
+  | { readonly type: 'write'; readonly requests: readonly WriteRequest[] }
+  | { readonly type: 'task'; readonly task: Task }
+  | { readonly type: 'close' };
 
 /** One for each request, in the order of arrival. */
 export type Answer =
@@ -76,6 +124,7 @@ export type FromWorker =
   /** It has the file open. */
   | { readonly type: 'ready' }
   | { readonly type: 'answers'; readonly answers: readonly Answer[] }
+  | { readonly type: 'task'; readonly answer: TaskAnswer }
   /** The writer has met an error after which it must not write; nothing waiting is answered. */
   | { readonly type: 'failed'; readonly message: string; readonly code: string }
   | { readonly type: 'closed' };

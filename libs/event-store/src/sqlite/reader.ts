@@ -12,6 +12,8 @@ import {
   SqliteQueryCompiler,
 } from 'kysely';
 import { UnknownMarker } from '../errors';
+import type { Folds } from '../folds';
+import { PastRows } from '../past';
 import type { Filter, ListOptions, RowReader, RowVersion } from '../reader';
 import { columnPlace, fromSql, keyValues, type SqlValue, type TableSet, type TableShape, toSql } from '../rows';
 import type { Row, Table } from '../view';
@@ -34,6 +36,12 @@ const MAX_STATEMENTS = 500;
 /** Versions read at once, so that no read transaction stays open while a caller is busy. */
 const VERSIONS_BATCH = 1000;
 
+/** Where a reader finds the rows of times whose versions are gone. */
+export interface Past {
+  horizon(): number;
+  readonly folds: Folds;
+}
+
 interface SortColumn {
   readonly column: number;
   readonly descending: boolean;
@@ -48,13 +56,36 @@ export class SqliteReader implements RowReader {
     private readonly db: Database,
     private readonly set: TableSet,
     private readonly assertOpen: () => void,
+    private readonly past?: Past,
   ) {}
+
+  get horizon(): number {
+    return this.past?.horizon() ?? 0;
+  }
+
+  async prepareAsOf(position: number): Promise<void> {
+    this.assertOpen();
+    if (position < this.horizon) await this.past?.folds.prepare(position);
+  }
+
+  async at(position: number): Promise<RowReader> {
+    await this.prepareAsOf(position);
+    return new PastRows(this, position);
+  }
+
+  async foldAsOf(table: string, position: number, where?: Filter, options?: ListOptions): Promise<Row[]> {
+    this.assertOpen();
+    const rows = await this.past?.folds.prepare(position);
+    return rows ? rows.live(table, where, options) : this.asOf(table, position, where, options);
+  }
 
   get tables(): readonly Table[] {
     return this.set.shapes.map((shape) => shape.table);
   }
 
   get(table: string, key: Row, asOf?: number): Row | undefined {
+    const past = this.past?.folds.at(asOf);
+    if (past) return past.get(table, key);
     const shape = this.set.get(table);
     const values = this.find(shape, keyValues(shape, key), asOf);
     return values && fromSql(shape, values);
@@ -65,12 +96,15 @@ export class SqliteReader implements RowReader {
   }
 
   asOf(table: string, position: number, where: Filter = {}, options: ListOptions = {}): Row[] {
-    return this.list(this.set.get(table), position, where, options);
+    const past = this.past?.folds.at(position);
+    return past ? past.live(table, where, options) : this.list(this.set.get(table), position, where, options);
   }
 
   count(table: string, where: Filter = {}, asOf?: number): number {
+    const past = this.past?.folds.at(asOf);
+    if (past) return past.count(table, where);
     const shape = this.set.get(table);
-    const query = filtered(shape, valid(shape, asOf), where).select(sql<number>`count(*)`.as('count'));
+    const query = valid(shape, asOf, where).select(sql<number>`count(*)`.as('count'));
     return Number(this.run(query)[0]?.[0] ?? 0);
   }
 
@@ -113,12 +147,21 @@ export class SqliteReader implements RowReader {
     const name = asOf === undefined ? shape.name : `${shape.name} as of`;
     let text = this.finds.get(name);
     if (text === undefined) {
-      let query = valid(shape, asOf).select(shape.columns);
+      let query: Select = compiler.selectFrom(shape.name).select([...shape.columns, 'valid_to']);
       for (const column of shape.key) query = query.where(shape.columns[column] ?? '', '=', null);
+      query =
+        asOf === undefined
+          ? query.where('valid_to', 'is', null)
+          : query
+              .where('valid_from', '<=', asOf)
+              .orderBy('valid_from', 'desc')
+              .limit(sql<number>`1`);
       text = query.compile().sql;
       this.finds.set(name, text);
     }
-    return this.prepare(text).get(...(asOf === undefined ? key : [asOf, asOf, ...key]));
+    const values = this.prepare(text).get(...key, ...(asOf === undefined ? [] : [asOf]));
+    const validTo = values?.pop() ?? null;
+    return validTo === null || Number(validTo) > (asOf ?? 0) ? values : undefined;
   }
 
   private list(
@@ -134,7 +177,7 @@ export class SqliteReader implements RowReader {
     for (const column of shape.key) {
       if (!order.some((sort) => sort.column === column)) order.push({ column, descending: false });
     }
-    let query = filtered(shape, valid(shape, asOf), where).select(shape.columns);
+    let query = valid(shape, asOf, where).select(shape.columns);
     if (after) {
       const marker = this.find(shape, keyValues(shape, after), asOf);
       if (!marker) throw new UnknownMarker(shape.name, after);
@@ -163,13 +206,16 @@ export class SqliteReader implements RowReader {
   }
 }
 
-function valid(shape: TableShape, asOf: number | undefined): Select {
-  const query: Select = compiler.selectFrom(shape.name);
+/** The rows that fit, now or at a position. */
+function valid(shape: TableShape, asOf: number | undefined, where: Filter): Select {
+  const rows: Select = compiler.selectFrom(shape.name);
   // Written out for the live rows: only so does SQLite use the partial indexes.
-  if (asOf === undefined) return query.where('valid_to', 'is', null);
-  return query
-    .where('valid_from', '<=', asOf)
-    .where((where) => where.or([where('valid_to', 'is', null), where('valid_to', '>', asOf)]));
+  if (asOf === undefined) return filtered(shape, rows, where).where('valid_to', 'is', null);
+  // Two queries, since no one index serves the rows that are still live and those that have ended.
+  const begun = filtered(shape, rows.select([...shape.columns]), where).where('valid_from', '<=', asOf);
+  const live = begun.where('valid_to', 'is', null);
+  const ended = begun.where('valid_to', 'is not', null).where('valid_to', '>', asOf);
+  return compiler.selectFrom(live.unionAll(ended).as('versions'));
 }
 
 function filtered(shape: TableShape, query: Select, where: Filter): Select {

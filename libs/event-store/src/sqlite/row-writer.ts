@@ -13,10 +13,11 @@ export function quote(identifier: string): string {
 
 /** Carries row changes out; runs inside the caller's transaction. */
 export class RowWriter {
-  private readonly tables: readonly TableWriter[];
+  /** By number; a change of a table that is not here is a fault. */
+  private readonly tables: TableWriter[] = [];
 
   constructor(db: Database, tables: readonly WriterTable[]) {
-    this.tables = tables.map((table) => new TableWriter(db, table));
+    for (const table of tables) this.tables[table.number] = new TableWriter(db, table);
   }
 
   apply(changes: readonly StoredChange[]): void {

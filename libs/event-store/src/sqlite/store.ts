@@ -19,16 +19,32 @@ import type {
 } from '../port';
 import { Recorder, validate } from '../record';
 import { type StoredChange, TableSet } from '../rows';
+import { Failpoints } from '../failpoints';
+import { Folds } from '../folds';
+import type { RowDifference } from '../reader';
 import { EVENTS_PER_SEAL, SEAL_PERIOD_MS, SEAL_STREAM, sealOf } from '../seal';
 import { Follower } from '../subscription';
 import { parseTime } from '../time';
 import type { View } from '../view';
+import { catchUp, type LogEnd } from './catch-up';
 import { connect } from './connect';
 import { EventReader } from './events';
+import { foldRows } from './fold';
 import { verifySqliteFile } from './inspection';
-import type { Answer, EventRecord, FromWorker, ToWorker, WriteRequest, WriterSettings } from './protocol';
+import { Maintenance, type MaintenanceContext } from './maintenance';
+import type {
+  Answer,
+  EventRecord,
+  FromWorker,
+  Task,
+  TaskAnswer,
+  ToWorker,
+  WriteRequest,
+  WriterSettings,
+} from './protocol';
 import { SqliteReader } from './reader';
-import { type LogEnd, prepareFile, writerTables } from './schema';
+import { prepareFile } from './schema';
+import { writerTables } from './table-sql';
 import { TimeIndex } from './times';
 import { defaultWorkerPath } from './worker-path';
 
@@ -38,6 +54,8 @@ export interface SqliteEventStoreOptions {
   readonly logger: Logger;
   /** With them, what is open for 60 s is sealed. */
   readonly timers?: Timers;
+  /** See Failpoints; else what WEIR_FAILPOINTS says. */
+  readonly failpoints?: string;
   /** The compiled entry of the store's threads; beside this file unless given. */
   readonly workerPath?: string;
   /** Called once when the store has failed: it will write no more, and the process had better start again. */
@@ -59,7 +77,8 @@ export async function openSqliteEventStore(options: SqliteEventStoreOptions): Pr
   await mkdir(dirname(file), { recursive: true, mode: 0o700 });
   const writable = connect(file);
   try {
-    const end = await prepareFile(writable, tables, nextTurn);
+    prepareFile(writable, tables);
+    const end = await catchUp(writable, tables, nextTurn);
     const { head, open } = end;
     if (open.last !== head)
       options.logger.error('The log does not end where its last commit ended: verify it', {
@@ -77,6 +96,7 @@ export async function openSqliteEventStore(options: SqliteEventStoreOptions): Pr
         views: views.map((view) => view.name),
         head,
         open,
+        failpoints: failpointsOf(options),
       });
       return new SqliteEventStore(options, tables, worker, readable, end);
     } catch (error) {
@@ -100,6 +120,8 @@ export class SqliteEventStore implements EventStore {
   readonly reader: SqliteReader;
   private readonly events: EventReader;
   private readonly times: TimeIndex;
+  private readonly folds: Folds;
+  private readonly maintenance: Maintenance;
   private readonly exited: Promise<void>;
   private readonly followers = new Set<Follower>();
   /** Sent or about to be, in the order in which the worker answers. */
@@ -112,19 +134,35 @@ export class SqliteEventStore implements EventStore {
   private closing: Promise<void> | undefined;
   private failure: StoreFailed | undefined;
   private drained: (() => void) | undefined;
+  private horizon: number;
+  /** While it is true nothing is sent to the worker but tasks. */
+  private held = false;
+  /** Resolves when everything that was sent is answered. */
+  private answered: (() => void) | undefined;
+  /** The one task that the worker has. */
+  private task: { resolve(answer: TaskAnswer): void; reject(error: unknown): void } | undefined;
 
   constructor(
     private readonly options: SqliteEventStoreOptions,
     private readonly tables: TableSet,
     private readonly worker: Worker,
     private readonly db: Database.Database,
-    { head, open }: LogEnd,
+    { head, open, horizon }: LogEnd,
   ) {
+    this.horizon = horizon;
     this.nextPosition = Math.max(head, open.last) + 1;
     this.unsealed = open.count;
     this.events = new EventReader(db);
     this.times = new TimeIndex(db);
-    this.reader = new SqliteReader(db, tables, () => this.assertOpen());
+    this.folds = new Folds(
+      () => this.horizon,
+      (position) => foldRows(this.events, tables, position, () => this.pause()),
+    );
+    this.reader = new SqliteReader(db, tables, () => this.assertOpen(), {
+      horizon: () => this.horizon,
+      folds: this.folds,
+    });
+    this.maintenance = new Maintenance(this.maintained());
     this.worker.on('message', (message: FromWorker) => this.receive(message));
     this.worker.on('error', (error) => this.fail(error));
     this.exited = new Promise((resolve) => {
@@ -230,6 +268,18 @@ export class SqliteEventStore implements EventStore {
     return follower;
   }
 
+  rebuild(views?: readonly string[]): Promise<void> {
+    return this.maintenance.rebuild(views);
+  }
+
+  checkRebuild(views?: readonly string[]): Promise<RowDifference | undefined> {
+    return this.maintenance.checkRebuild(views);
+  }
+
+  pruneVersions(position: number): Promise<void> {
+    return this.maintenance.prune(position);
+  }
+
   close(): Promise<void> {
     this.closing ??= this.shutDown();
     return this.closing;
@@ -238,10 +288,55 @@ export class SqliteEventStore implements EventStore {
   private async shutDown(): Promise<void> {
     this.cancelSeal?.();
     for (const follower of this.followers) follower.close();
+    await this.maintenance.idle();
     if (this.waiting.length > 0) await new Promise<void>((resolve) => (this.drained = resolve));
     this.send({ type: 'close' });
     await this.exited;
+    this.folds.discard();
     this.db.close();
+  }
+
+  private maintained(): MaintenanceContext {
+    const { file, logger, workerPath = defaultWorkerPath() } = this.options;
+    const failpoints = new Failpoints(failpointsOf(this.options));
+    return {
+      file,
+      logger,
+      workerPath,
+      events: this.events,
+      tables: this.tables,
+      schemaVersion: () => Number(this.db.pragma('schema_version', { simple: true })),
+      horizon: () => this.horizon,
+      setHorizon: (position) => (this.horizon = position),
+      pause: () => this.pause(),
+      task: (task) => this.carryOut(task),
+      hold: () => this.hold(),
+      reached: (point) => failpoints.at(point),
+    };
+  }
+
+  private async pause(): Promise<void> {
+    await nextTurn();
+    this.assertOpen();
+  }
+
+  private async carryOut(task: Task): Promise<boolean> {
+    if (this.failure) throw this.failure;
+    const answer = await new Promise<TaskAnswer>((resolve, reject) => {
+      this.task = { resolve, reject };
+      this.send({ type: 'task', task });
+    });
+    if (answer.type === 'full') throw new StoreFull(new Error(answer.message));
+    return answer.type === 'more';
+  }
+
+  private async hold(): Promise<() => void> {
+    this.held = true;
+    if (this.waiting.length > this.outbox.length) await new Promise<void>((resolve) => (this.answered = resolve));
+    return () => {
+      this.held = false;
+      if (this.outbox.length > 0) this.flush();
+    };
   }
 
   private sealInTime(): void {
@@ -264,6 +359,7 @@ export class SqliteEventStore implements EventStore {
 
   /** All that is written in one turn of the event loop travels as one message. */
   private flush(): void {
+    if (this.held) return;
     const requests = this.outbox;
     this.outbox = [];
     this.send({ type: 'write', requests });
@@ -287,8 +383,12 @@ export class SqliteEventStore implements EventStore {
         }
         for (const follower of this.followers) follower.wake();
         if (this.waiting.length === 0) this.drained?.();
+        if (this.waiting.length === this.outbox.length) this.answered?.();
         return;
       }
+      case 'task':
+        this.task?.resolve(message.answer);
+        return;
       case 'failed':
         this.fail(Object.assign(new Error(message.message), { code: message.code }));
         return;
@@ -331,6 +431,8 @@ export class SqliteEventStore implements EventStore {
     });
     for (const waiting of this.waiting.splice(0)) waiting.reject(failure);
     this.drained?.();
+    this.answered?.();
+    this.task?.reject(failure);
     this.options.onFailure?.(failure);
   }
 
@@ -342,4 +444,8 @@ export class SqliteEventStore implements EventStore {
     this.assertOpen();
     if (this.failure) throw this.failure;
   }
+}
+
+function failpointsOf({ failpoints }: SqliteEventStoreOptions): string {
+  return failpoints ?? process.env['WEIR_FAILPOINTS'] ?? '';
 }

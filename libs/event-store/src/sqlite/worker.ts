@@ -1,4 +1,5 @@
 import { parentPort, workerData } from 'node:worker_threads';
+import { runComparer } from './comparer';
 import { runInspector } from './inspector';
 import type { ThreadSettings } from './protocol';
 import { runWriter } from './writer';
@@ -6,6 +7,15 @@ import { runWriter } from './writer';
 // The entry of every thread of the store.
 const settings = workerData as ThreadSettings;
 if (parentPort) {
-  if (settings.task === 'write') runWriter(parentPort, settings);
-  else runInspector(parentPort, settings);
+  switch (settings.task) {
+    case 'write':
+      runWriter(parentPort, settings);
+      break;
+    case 'verify':
+      runInspector(parentPort, settings);
+      break;
+    case 'compare':
+      runComparer(parentPort, settings);
+      break;
+  }
 }
