@@ -103,7 +103,7 @@ describe('DHCP', () => {
         'ip addr replace $ip/$mask dev eth0; ip link set eth0 mtu $mtu; ip route replace default via $router';
       writeFileSync(
         script,
-        `#!/bin/sh\ncase $1 in bound|renew) ${address};; esac\nevent=$1 env > ${this.told}.new; mv ${this.told}.new ${this.told}\n`,
+        `#!/bin/sh\ncase $1 in bound|renew) ${address};; esac\nevent=$1 env > '${this.told}.new'; mv '${this.told}.new' '${this.told}'\n`,
       );
       chmodSync(script, 0o755);
       const words = ['udhcpc', '-f', '-n', '-t', '4', '-T', '1', '-i', 'eth0', '-s', script];
