@@ -6,7 +6,7 @@ import { arpRequest, datagram, echoRequest } from '@weir/testing/topology';
 import { Fabric } from './fabric';
 import { ofportOf, packetsDuring, pathOf } from './flows';
 import { delivered, ipOf, receivers } from './wire';
-import type { RouterPlan } from './world';
+import type { End, RouterPlan } from './world';
 
 jest.setTimeout(30_000);
 
@@ -95,6 +95,24 @@ describe('the router in flows', () => {
     expect(receivers(flooded)).toEqual(['p2', 'q1']);
     expect(flooded.crossings.map(({ to, vni }) => [to, vni])).toEqual([[hostOf('p2').underlay, 10_003]]);
   });
+
+  it.each([
+    ['another MAC', { mac: NOBODY }],
+    ["another instance's MAC", { mac: 'fa:16:3e:01:01:0e' as Mac }],
+    ["another instance's address", { ip: '10.1.1.14' as Ip }],
+    ["the gateway's address", { ip: '10.1.1.1' as Ip }],
+  ])(
+    'drops a datagram and an ARP request from %s, and lets the honest ones behind them through',
+    async (_what, forged) => {
+      const liar = { ...fabric.end('b1'), ...forged };
+      const frames = (from: End): Uint8Array[] => [
+        datagram(from, fabric.end('b2')),
+        arpRequest(from, '10.1.1.99' as Ip),
+      ];
+      expect(await fabric.send('b1', ...frames(liar))).toEqual({ deliveries: [], crossings: [] });
+      expect(receivers(await fabric.send('b1', ...frames(fabric.end('b1'))))).toEqual(['b2', 'b2', 'b4']);
+    },
+  );
 
   it('D1: classifies, then asks port security, then the services, then switches or routes, then delivers', async () => {
     const host = hostOf('b1');
