@@ -47,7 +47,9 @@ export class HostSwitch {
 
   /** Resolves when the configured bridges exist and the underlay works again. */
   async startVswitchd(): Promise<void> {
-    await this.start('ovs-vswitchd', ['--disable-system', `unix:${this.host.ovsdb}`], 'vswitchd.ctl');
+    // Routes of the kernel are reloaded at every link event of the host, and tunnels drop packets meanwhile: it is told its routes.
+    const options = ['--disable-system', '--disable-system-route'];
+    await this.start('ovs-vswitchd', [...options, `unix:${this.host.ovsdb}`], 'vswitchd.ctl');
     await this.restoreUnderlay();
   }
 
@@ -76,6 +78,9 @@ export class HostSwitch {
       '',
     ];
     await run('ip', ['-n', this.host.netns, '-batch', '-'], { input: commands.join('\n') });
+    const { subnet, gateway } = this.site;
+    await ovsAppctl(this.host, ['ovs/route/add', subnet, 'br-phy']);
+    await ovsAppctl(this.host, ['ovs/route/add', '0.0.0.0/0', 'br-phy', gateway]);
     const neighbours: [string, string][] = this.site.hosts
       .filter((other) => other.name !== this.host.name)
       .map((other) => [other.underlay, other.mac]);

@@ -22,6 +22,7 @@ export interface PlannedHost {
 
 export interface PlannedSite {
   readonly name: string;
+  readonly subnet: Cidr;
   readonly prefix: number;
   readonly gateway: Ip;
   readonly gatewayMac: Mac;
@@ -74,6 +75,7 @@ function planSite(id: string, site: LabSite, index: number): PlannedSite {
   }
   return {
     name: site.name,
+    subnet,
     prefix,
     gateway: cidrAddress(subnet, room + 1),
     gatewayMac: mac(0, index, 0xfe),

@@ -274,7 +274,8 @@ export class LocalController implements FollowerSink {
       bridge: bridge.name,
       name: TUNNEL_PORT,
       type: 'vxlan',
-      options: { remote_ip: 'flow', key: 'flow', local_ip: host.endpoint },
+      // The userspace datapath takes the source from its own route, and drops everything if it must look an address up that no route of the kernel has.
+      options: { remote_ip: 'flow', key: 'flow', ...(bridge.datapathType === 'system' && { local_ip: host.endpoint }) },
       externalIds: { 'weir-role': 'tunnel' },
     });
     const tunnel = { type: 'tunnel', port: tunnelPort, address: host.endpoint } as const;
