@@ -26,7 +26,9 @@ async function traces(id: string): Promise<string[]> {
   const namespaces = readdirSync('/run/netns').filter((name) => name.includes(id));
   const shortcuts = readdirSync('/run').filter((name) => name.includes(`weir-${id}`));
   const { stdout } = await run('ps', ['-eo', 'stat=,args=']);
-  const processes = stdout.split('\n').filter((line) => !line.startsWith('Z') && line.includes(id));
+  // Kernel threads stand in brackets; a short id may be part of such a name.
+  const living = stdout.split('\n').filter((line) => !line.startsWith('Z') && !/\[[^\]]*\]$/.test(line));
+  const processes = living.filter((line) => line.includes(id));
   return [...namespaces, ...shortcuts, ...processes];
 }
 
