@@ -51,6 +51,10 @@ export interface ShellPorts {
 /** A request gives up after this long, and says so. */
 export const REQUEST_DEADLINE_MS = 20_000;
 
+/** Fresh picks are mostly free. */
+const PICKS_WITHOUT_PAUSE = 5;
+const PICK_AGAIN_MS = 20;
+
 /** The one shell between commands and log: read, decide, append; again when another was first or a picked candidate was taken. */
 export class Shell {
   private readonly states: StateCache;
@@ -84,6 +88,8 @@ export class Shell {
       } catch (error) {
         if (!(error instanceof CandidateTaken)) throw error;
         if (this.ports.clock.monotonic() >= deadlineMs) throw new RequestDeadline(tries, error);
+        // Where nothing is free but what this very request has taken, no try helps: others go on meanwhile.
+        if (tries >= PICKS_WITHOUT_PAUSE) await this.ports.timers.sleep(PICK_AGAIN_MS);
       }
     }
   }
