@@ -1,5 +1,5 @@
 import { type Cancel, type Clock, type Logger, type Random, type Timers, WeirError } from '@weir/kernel';
-import { Follower, joinPublisher, type SliceStore, type Transport } from '@weir/cascade';
+import { Follower, joinPublisher, SILENCE_MS, type SliceStore, type Transport } from '@weir/cascade';
 import {
   type ControllerState,
   type HostDescription,
@@ -83,8 +83,14 @@ export class Host {
   }
 
   private async joinOnce(): Promise<void> {
-    const { transport, token, key, host } = this.options;
-    await joinPublisher({ transport, token, key, name: host.name });
+    const { transport, token, key, host, timers } = this.options;
+    const abort = new AbortController();
+    const cancel = timers.after(SILENCE_MS, () => abort.abort());
+    try {
+      await joinPublisher({ transport, token, key, name: host.name, signal: abort.signal });
+    } finally {
+      cancel();
+    }
     this.complained = undefined;
   }
 

@@ -409,11 +409,13 @@ export async function joinPublisher(options: {
   readonly token: string;
   readonly name: string;
   readonly key: string;
+  /** Gives up: a line that is half open never answers. */
+  readonly signal?: AbortSignal;
 }): Promise<JoinAnswer> {
-  const { transport, token, name, key } = options;
+  const { transport, token, name, key, signal } = options;
   let answer: PostAnswer;
   try {
-    answer = await transport.post('join', { token, name, key }, {});
+    answer = await transport.post('join', { token, name, key }, signal ? { signal } : {});
   } catch (cause) {
     throw unavailable('The publisher did not answer.', { cause });
   }
