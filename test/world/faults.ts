@@ -28,6 +28,8 @@ interface Process {
 /** Everything that goes wrong, by chance; `calm` ends it all. */
 export class Faults {
   private readonly random: Random;
+  /** How to set a host's disk back. */
+  private readonly copies = new Map<HostProcess, () => void>();
   /** Whatever began before it is over. */
   private storm = 0;
 
@@ -52,7 +54,7 @@ export class Faults {
       [4, () => this.endInstance()],
       [4, () => this.loseBottom()],
       [3, () => this.loseHost()],
-      [10, () => this.setBackHost()],
+      [12, () => this.setBackHost()],
       [3, () => this.jump()],
     ];
     let draw = this.random.integer(faults.reduce((sum, [weight]) => sum + weight, 0));
@@ -178,21 +180,25 @@ export class Faults {
     });
   }
 
+  /** The first time a copy is made, the next time it comes back: also in a later storm. */
   private setBackHost(): void {
     const host = oneOf(this.random, this.struck.hosts);
     if (!host) return;
-    this.tell(`a copy is made of the disk of ${host.name}`);
-    const restore = host.disk.copy();
-    const kept = host.state.read();
-    const { storm } = this;
-    this.later(() => {
-      if (storm !== this.storm) return;
+    const restore = this.copies.get(host);
+    if (restore) {
+      this.copies.delete(host);
       this.tell(`the disk of ${host.name} is set back to the copy`);
       host.kill();
       restore();
+      host.start();
+      return;
+    }
+    this.tell(`a copy is made of the disk of ${host.name}`);
+    const [setBack, kept] = [host.disk.copy(), host.state.read()];
+    this.copies.set(host, () => {
+      setBack();
       host.state = new MemoryControllerState();
       if (kept) host.state.write(kept);
-      host.start();
     });
   }
 

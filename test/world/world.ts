@@ -33,6 +33,12 @@ const STILL_MS = 2_500;
 /** Longer than a post is waited for, and the pause after it. */
 const SECOND_LOOK_MS = 15_000;
 
+class NeverSettled extends Error {
+  constructor(standing: string) {
+    super(`The world did not settle: ${standing}`);
+  }
+}
+
 /** A world that is lived through from its seed: the same seed gives the same history. */
 export async function live(seed: number, spoilt?: Spoilt, isUntamed = false): Promise<Outcome> {
   const world = new World(new Ground(seed, spoilt, isUntamed));
@@ -59,7 +65,10 @@ class World {
     try {
       await this.pass();
     } catch (error) {
-      ground.violated(error instanceof Error ? (error.stack ?? error.message) : String(error));
+      // A stack is not the same in each run, and tells nothing of what the world waits for in vain.
+      ground.violated(
+        error instanceof NeverSettled || !(error instanceof Error) ? String(error) : (error.stack ?? error.message),
+      );
     }
     for (const { bottom, hosts } of this.sites) for (const process of [bottom, ...hosts]) process.kill();
     this.top.kill();
@@ -160,7 +169,7 @@ class World {
       try {
         await time.until(() => tenants.waiting === 0 && this.isSettled(), deadline - time.monotonic());
       } catch {
-        throw new Error(`The world did not settle: ${this.standing()}`);
+        throw new NeverSettled(this.standing());
       }
       const before = this.position();
       await time.advance(STILL_MS);
