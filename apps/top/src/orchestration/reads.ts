@@ -1,6 +1,6 @@
 import { type IQueryHandler, Query, QueryHandler } from '@nestjs/cqrs';
 import type { RowReader } from '@weir/event-store';
-import { asOfPosition, PastRows } from './past';
+import { asOfPosition } from './past';
 
 /** A question to the read models; answered from them alone, so that no site can slow it. */
 export class Look<T> extends Query<T> {
@@ -18,9 +18,9 @@ export abstract class ReadModels {
 export class LookHandler implements IQueryHandler<Look<unknown>> {
   constructor(private readonly models: ReadModels) {}
 
-  execute(look: Look<unknown>): Promise<unknown> {
+  async execute(look: Look<unknown>): Promise<unknown> {
     const position = asOfPosition.getStore();
     const { rows } = this.models;
-    return Promise.resolve(look.read(position === undefined ? rows : new PastRows(rows, position)));
+    return look.read(position === undefined ? rows : await rows.at(position));
   }
 }
