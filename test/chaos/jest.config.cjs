@@ -8,6 +8,6 @@ module.exports = {
   rootDir: '../..',
   globalSetup: root.globalSetup,
   globals: { chaosInWhole: true },
-  testMatch: ['<rootDir>/test/chaos/**/*.{int,lab}.spec.ts'],
+  testMatch: ['<rootDir>/test/chaos/**/*.{int,lab}.spec.ts', '<rootDir>/test/world/**/*.spec.ts'],
   reporters: ['<rootDir>/deploy/jest-reporter.cjs'],
 };
