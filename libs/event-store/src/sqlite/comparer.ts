@@ -41,13 +41,9 @@ function* versions(
   horizon: number,
 ): Generator<readonly SqlValue[], undefined> {
   const order = [...key.map((column) => columns[column] ?? ''), 'valid_from'].map(quote).join(', ');
-  const selected = [...columns, 'valid_from', 'valid_to'].map(quote).join(', ');
-  yield* db
-    .prepare<[number], SqlValue[]>(
-      `select ${selected} from ${quote(name)} where valid_to is null or valid_to > ? order by ${order}`,
-    )
-    .raw()
-    .iterate(horizon);
+  const all = `select ${[...columns, 'valid_from', 'valid_to'].map(quote).join(', ')} from ${quote(name)}`;
+  const halves = `${all} where valid_to is null union all ${all} where valid_to is not null and valid_to > ?`;
+  yield* db.prepare<[number], SqlValue[]>(`select * from (${halves}) order by ${order}`).raw().iterate(horizon);
   return undefined;
 }
 

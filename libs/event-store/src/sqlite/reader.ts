@@ -104,7 +104,7 @@ export class SqliteReader implements RowReader {
     const past = this.past?.folds.at(asOf);
     if (past) return past.count(table, where);
     const shape = this.set.get(table);
-    const query = valid(shape, asOf, where).select(sql<number>`count(*)`.as('count'));
+    const query = valid(shape, asOf, (rows) => filtered(shape, rows, where)).select(sql<number>`count(*)`.as('count'));
     return Number(this.run(query)[0]?.[0] ?? 0);
   }
 
@@ -113,7 +113,9 @@ export class SqliteReader implements RowReader {
     const order = [...shape.key.map((column) => shape.columns[column] ?? ''), 'valid_from'];
     let after: SqlValue[] | undefined;
     for (;;) {
-      let query: Select = compiler.selectFrom(shape.name).select([...shape.columns, 'valid_from', 'valid_to']);
+      const all = compiler.selectFrom(shape.name).select([...shape.columns, 'valid_from', 'valid_to']);
+      const halves = all.where('valid_to', 'is', null).unionAll(all.where('valid_to', 'is not', null));
+      let query: Select = compiler.selectFrom(halves.as('versions')).selectAll();
       if (after) {
         const place = sql.join(after);
         query = query.where(sql<SqlBool>`(${sql.join(order.map((column) => sql.ref(column)))}) > (${place})`);
@@ -147,21 +149,12 @@ export class SqliteReader implements RowReader {
     const name = asOf === undefined ? shape.name : `${shape.name} as of`;
     let text = this.finds.get(name);
     if (text === undefined) {
-      let query: Select = compiler.selectFrom(shape.name).select([...shape.columns, 'valid_to']);
-      for (const column of shape.key) query = query.where(shape.columns[column] ?? '', '=', null);
-      query =
-        asOf === undefined
-          ? query.where('valid_to', 'is', null)
-          : query
-              .where('valid_from', '<=', asOf)
-              .orderBy('valid_from', 'desc')
-              .limit(sql<number>`1`);
-      text = query.compile().sql;
+      const byKey = (query: Select) =>
+        shape.key.reduce((narrowed, column) => narrowed.where(shape.columns[column] ?? '', '=', null), query);
+      text = valid(shape, asOf, byKey).select(shape.columns).compile().sql;
       this.finds.set(name, text);
     }
-    const values = this.prepare(text).get(...key, ...(asOf === undefined ? [] : [asOf]));
-    const validTo = values?.pop() ?? null;
-    return validTo === null || Number(validTo) > (asOf ?? 0) ? values : undefined;
+    return this.prepare(text).get(...(asOf === undefined ? key : [...key, asOf, ...key, asOf, asOf]));
   }
 
   private list(
@@ -177,7 +170,7 @@ export class SqliteReader implements RowReader {
     for (const column of shape.key) {
       if (!order.some((sort) => sort.column === column)) order.push({ column, descending: false });
     }
-    let query = valid(shape, asOf, where).select(shape.columns);
+    let query = valid(shape, asOf, (rows) => filtered(shape, rows, where)).select(shape.columns);
     if (after) {
       const marker = this.find(shape, keyValues(shape, after), asOf);
       if (!marker) throw new UnknownMarker(shape.name, after);
@@ -207,12 +200,12 @@ export class SqliteReader implements RowReader {
 }
 
 /** The rows that fit, now or at a position. */
-function valid(shape: TableShape, asOf: number | undefined, where: Filter): Select {
+function valid(shape: TableShape, asOf: number | undefined, narrowed: (rows: Select) => Select): Select {
   const rows: Select = compiler.selectFrom(shape.name);
   // Written out for the live rows: only so does SQLite use the partial indexes.
-  if (asOf === undefined) return filtered(shape, rows, where).where('valid_to', 'is', null);
+  if (asOf === undefined) return narrowed(rows).where('valid_to', 'is', null);
   // Two queries, since no one index serves the rows that are still live and those that have ended.
-  const begun = filtered(shape, rows.select([...shape.columns]), where).where('valid_from', '<=', asOf);
+  const begun = narrowed(rows.select([...shape.columns])).where('valid_from', '<=', asOf);
   const live = begun.where('valid_to', 'is', null);
   const ended = begun.where('valid_to', 'is not', null).where('valid_to', '>', asOf);
   return compiler.selectFrom(live.unionAll(ended).as('versions'));

@@ -5,9 +5,10 @@ import type { TableSet } from '../rows';
 import { extended, NOTHING_SEALED } from '../seal';
 import type { View } from '../view';
 import { openSealWriter } from './open-seal';
+import { quote } from './row-writer';
 import { removeScratch } from './scratch';
 import { sweep } from './shadow';
-import { endedIndexSql, indexSql, tableSql } from './table-sql';
+import { indexSql, tableSql } from './table-sql';
 
 /** 'weir' in ASCII, so that `file` and we know the file for what it is. */
 const APPLICATION_ID = 0x77656972;
@@ -71,7 +72,7 @@ function layOut(db: Database, tables: TableSet): void {
   if (layout === LAYOUT) return;
   if (layout === 1 && db.pragma('application_id', { simple: true }) === APPLICATION_ID) {
     addSeals(db);
-    addEndedIndexes(db, tables);
+    indexAnew(db, tables);
     db.pragma(`user_version = ${LAYOUT}`);
     return;
   }
@@ -105,10 +106,17 @@ function addSeals(db: Database): void {
   openSealWriter(db)(open);
 }
 
-/** From layout 1; tables whose view is not among ours stay without, and are only slower. */
-function addEndedIndexes(db: Database, tables: TableSet): void {
-  const present = db.prepare(`select 1 from sqlite_schema where type = 'table' and name = ?`);
-  for (const shape of tables.shapes) if (present.get(shape.name)) db.exec(endedIndexSql(shape));
+/** From layout 1; tables whose view is not among ours keep the indexes that they had, and are only slower to read as of the past. */
+function indexAnew(db: Database, tables: TableSet): void {
+  const indexes = db
+    .prepare<[string], string>(`select name from sqlite_schema where type = 'index' and tbl_name = ?`)
+    .pluck();
+  for (const shape of tables.shapes) {
+    const old = indexes.all(shape.name);
+    if (old.length === 0) continue;
+    for (const index of old) db.exec(`drop index ${quote(index)}`);
+    db.exec(indexSql(shape));
+  }
 }
 
 /** Tables for every view, made where they are missing; throws ViewDiffers, and then nothing was changed. */

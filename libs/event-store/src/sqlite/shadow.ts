@@ -11,6 +11,8 @@ const SHADOW = 'shadow_';
 const RETIRED = 'retired_';
 /** Rows removed in one transaction; appends wait for it. */
 const SWEEP_ROWS = 5000;
+/** Loaded before anyone is let in between: a few milliseconds. */
+const CHANGES_AT_LEAST = 500;
 
 export function shadowName(table: string): string {
   return `${SHADOW}${table}`;
@@ -34,9 +36,9 @@ export class Shadow {
     this.load = new Loader(db, shadows, sortedChanges(file), horizon);
   }
 
-  /** Writes versions from the next `changes` sorted ones. */
-  loadSome(changes: number): Loaded {
-    const loaded = this.db.transaction(() => this.load.some(changes)).immediate();
+  /** Writes versions from the next `changes` sorted ones, or fewer when it is interrupted. */
+  loadSome(changes: number, interrupted: () => boolean): Loaded {
+    const loaded = this.db.transaction(() => this.load.some(changes, interrupted)).immediate();
     this.failpoints.at('rebuild/while-loading');
     return loaded;
   }
@@ -87,9 +89,9 @@ class Loader {
     );
   }
 
-  some(changes: number): Loaded {
+  some(changes: number, interrupted: () => boolean): Loaded {
     let written = 0;
-    for (let taken = 0; taken < changes; taken++) {
+    for (let taken = 1; taken <= changes && (taken % CHANGES_AT_LEAST !== 0 || !interrupted()); taken++) {
       const next = this.changes.next();
       if (next.done) return { written: written + this.write(0), more: false };
       const change = next.value;

@@ -13,36 +13,25 @@ export function tableSql(shape: TableShape, name = shape.name): string {
   return `create table ${quote(name)} (${columns.join(', ')}, valid_from integer not null, valid_to integer) strict;`;
 }
 
-/** The live rows by key and by each look-up, all versions by key, and the ended ones by each look-up for reads of the past. */
+/**
+ * The live rows, and apart from them those that have ended, each by key and by each look-up. The positions are in every
+ * index, so that versions of other times are passed over without being read.
+ */
 export function indexSql(shape: TableShape, name = shape.name, suffix = ''): string {
-  const key = shape.table.key.map(quote).join(', ');
-  const index = indexNaming(shape, name, suffix);
-  return [
-    `create unique index ${index('live')} (${key}) where valid_to is null;`,
-    `create unique index ${index('versions')} (${key}, valid_from);`,
-    ...lookups(shape).map(
-      (columns, i) => `create index ${index(`live_${i + 1}`)} (${columns}) where valid_to is null;`,
-    ),
-    endedIndexSql(shape, name, suffix),
-  ].join('\n');
-}
-
-/** With both positions in it, so that versions of other times are passed over without being read. */
-export function endedIndexSql(shape: TableShape, name = shape.name, suffix = ''): string {
-  const index = indexNaming(shape, name, suffix);
-  const columns = lookups(shape).map((looked) => `${looked}, valid_from, valid_to`);
-  return columns
-    .map((covered, i) => `create index ${index(`ended_${i + 1}`)} (${covered}) where valid_to is not null;`)
+  return lookups(shape)
+    .flatMap((columns, i) => {
+      const index = (kind: string) => `${quote(`ix_${shape.name}_${kind}_${i}${suffix}`)} on ${quote(name)}`;
+      return [
+        `create index ${index('live')} (${columns}, valid_from) where valid_to is null;`,
+        `create index ${index('ended')} (${columns}, valid_from, valid_to) where valid_to is not null;`,
+      ];
+    })
     .join('\n');
 }
 
-function indexNaming(shape: TableShape, name: string, suffix: string): (kind: string) => string {
-  return (kind) => `${quote(`ix_${shape.name}_${kind}${suffix}`)} on ${quote(name)}`;
-}
-
-/** The key at the end gives pages in order without a sort. */
+/** The key first, then the others; the key at their end gives pages in order without a sort. */
 function lookups({ table }: TableShape): string[] {
-  return table.indexes.map((columns) => [...new Set([...columns, ...table.key])].map(quote).join(', '));
+  return [[], ...table.indexes].map((columns) => [...new Set([...columns, ...table.key])].map(quote).join(', '));
 }
 
 export function writerTables(tables: TableSet): WriterTable[] {

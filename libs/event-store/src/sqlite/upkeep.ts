@@ -4,8 +4,9 @@ import type { Task } from './protocol';
 import { quote } from './row-writer';
 import { Shadow, sweep } from './shadow';
 
+/** In one transaction, which writes each page once that its rows share; one that an append waits for is ended early. */
+const LOADED_CHANGES = 40_000;
 /** Of one step, so that an append waits for tens of milliseconds and not more. */
-const LOADED_CHANGES = 2000;
 const PRUNED_ROWS = 5000;
 
 export function readHorizon(db: Database): number {
@@ -22,6 +23,8 @@ export class Upkeep {
     private readonly db: Database,
     private readonly file: string,
     private readonly failpoints: Failpoints,
+    /** Whether someone waits for the connection. */
+    private readonly awaited: () => boolean = () => false,
   ) {}
 
   /** Answers how many rows were written, and whether there is more to do. */
@@ -32,7 +35,7 @@ export class Upkeep {
         this.failpoints.at('rebuild/after-start');
         return { written: 0, more: false };
       case 'load-shadow':
-        return this.inUse().loadSome(LOADED_CHANGES);
+        return this.inUse().loadSome(LOADED_CHANGES, this.awaited);
       case 'write-shadow':
         this.inUse().apply(task.changes);
         return { written: task.changes.length, more: false };

@@ -12,9 +12,15 @@ export function runWriter(port: MessagePort, settings: WriterSettings): void {
   const db = connect(settings.file);
   const failpoints = new Failpoints(settings.failpoints);
   const writer = new GroupWriter(db, settings, failpoints);
-  const upkeep = new Upkeep(db, settings.file, failpoints);
   const send = (message: FromWorker) => port.postMessage(message);
-  const waiting = () => (receiveMessageOnPort(port) as { message: ToWorker } | undefined)?.message;
+  /** Taken from the port to see whether there is something, and not yet carried out. */
+  let taken: ToWorker | undefined;
+  const waiting = (): ToWorker | undefined => {
+    const message = taken ?? (receiveMessageOnPort(port) as { message: ToWorker } | undefined)?.message;
+    taken = undefined;
+    return message;
+  };
+  const upkeep = new Upkeep(db, settings.file, failpoints, () => (taken ??= waiting()) !== undefined);
 
   const carryOut = (task: Task): TaskAnswer => {
     try {
@@ -28,9 +34,9 @@ export function runWriter(port: MessagePort, settings: WriterSettings): void {
   };
 
   /** Everything that waits at the port is one group: while a commit is on its way to the disk, the next group gathers. */
-  const take = (first: ToWorker): void => {
+  const take = (first: ToWorker | undefined): void => {
     const group: WriteRequest[] = [];
-    let message: ToWorker | undefined = first;
+    let message = first;
     while (message?.type === 'write') {
       group.push(...message.requests);
       message = group.length < MAX_GROUP ? waiting() : undefined;
@@ -50,6 +56,7 @@ export function runWriter(port: MessagePort, settings: WriterSettings): void {
   port.on('message', (message: ToWorker) => {
     try {
       take(message);
+      while (taken) take(waiting());
     } catch (error) {
       send({ type: 'failed', message: error instanceof Error ? error.message : String(error), code: errorCode(error) });
       port.close();
