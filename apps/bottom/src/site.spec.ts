@@ -289,8 +289,10 @@ describe('a site', () => {
         }
         rig.failures.next(Infinity, false);
         await rig.certainly((site) => site.reachability('h1', true, 0));
-        // Who is to go goes, and leaves nothing behind.
-        for (const [server, host] of held) {
+        // Who is to go goes, and leaves nothing behind; a host answers the tombstone also of what it never made.
+        const departing = rig.records.departing();
+        const placed = rig.records.placements().filter(({ server }) => departing.has(server));
+        for (const [server, host] of [...held, ...placed.map(({ server, host }) => [server, host] as const)]) {
           if (rig.running(host).includes(server)) continue;
           await rig.report(host, [{ kind: 'server', id: server, value: { status: 'gone' } }]);
         }
