@@ -2,7 +2,7 @@ import type { Database } from 'better-sqlite3';
 import { Failpoints } from '../failpoints';
 import type { RecordedEvent } from '../port';
 import type { TableSet } from '../rows';
-import { NOTHING_SEALED, type OpenSeal } from '../seal';
+import { NOTHING_SEALED, type OpenSeal, SEAL_STREAM } from '../seal';
 import type { View } from '../view';
 import { EventReader } from './events';
 import { readOpenSeal } from './open-seal';
@@ -31,8 +31,13 @@ export async function catchUp(db: Database, tables: TableSet, pause: () => Promi
   const fresh = head === 0 ? [] : tables.views.filter((view) => position(view) === 0);
   if (fresh.length > 0) await fill(db, tables, fresh, events, pause);
   for (const view of tables.views) await replay(db, tables, view, events, position(view), pause);
-  // Without its row the log is damaged; what is counted from here on can never fit, and verify() says so.
-  return { head, open: readOpenSeal(db) ?? { ...NOTHING_SEALED, last: head }, horizon: readHorizon(db) };
+  return { head, open: readOpenSeal(db) ?? lostSeal(db), horizon: readHorizon(db) };
+}
+
+/** Of a log that was damaged: what is counted from here on does not fit what is there, so that verify() will always show it. */
+function lostSeal(db: Database): OpenSeal {
+  const count = db.prepare<[string], number>('select count(*) from events where stream = ?').pluck();
+  return { ...NOTHING_SEALED, seals: count.get(SEAL_STREAM) ?? 0 };
 }
 
 /** From the beginning of the log, as a rebuild does it. */

@@ -1,4 +1,4 @@
-import type { Database } from 'better-sqlite3';
+import Database from 'better-sqlite3';
 import type { Anchor, LogProblem } from '../port';
 import { type LogRow, LogVerifier } from '../verify';
 import { readOpenSeal } from './open-seal';
@@ -12,8 +12,23 @@ interface StoredRow extends Omit<LogRow, 'digest'> {
   readonly digest: unknown;
 }
 
+export function* inspectFile(file: string, anchors: readonly Anchor[]): Generator<LogProblem> {
+  let db: Database.Database;
+  try {
+    db = new Database(file, { readonly: true, fileMustExist: true });
+  } catch (error) {
+    yield { position: 0, problem: 'file', detail: messageOf(error) };
+    return;
+  }
+  try {
+    yield* inspectLog(db, anchors);
+  } finally {
+    db.close();
+  }
+}
+
 /** Everything that is wrong with the log in this file: the events first, in order, then SQLite's own integrity check. */
-export function* inspectLog(db: Database, anchors: readonly Anchor[] = []): Generator<LogProblem> {
+export function* inspectLog(db: Database.Database, anchors: readonly Anchor[] = []): Generator<LogProblem> {
   const verifier = new LogVerifier(anchors);
   try {
     const select = db.prepare<[number, number], StoredRow>(

@@ -4,6 +4,7 @@ import type { Logger } from '@weir/kernel';
 import { StoreFull } from '../errors';
 import type { RowDifference } from '../reader';
 import type { View } from '../view';
+import { isFull } from './group-writer';
 import type { ComparisonAnswer, ComparisonSettings } from './protocol';
 import { fillShadows, type RebuildContext, rowDifference, shadowTables } from './rebuild';
 import { removeScratch } from './scratch';
@@ -81,9 +82,13 @@ export class Maintenance {
     finish: (position: number) => Promise<void>,
     afterwards?: () => Promise<T> | undefined,
   ): Promise<T | undefined> {
+    // What one that found the disk full could not remove.
+    await this.sweep();
     try {
       await fillShadows(this.context, views, finish);
       return await afterwards?.();
+    } catch (error) {
+      throw isFull(error) ? new StoreFull(error) : error;
     } finally {
       await this.sweep();
     }
