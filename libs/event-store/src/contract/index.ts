@@ -1,4 +1,4 @@
-import { systemClock, systemRandom, systemTimers, uuid7 } from '@weir/kernel';
+import { systemClock, systemRandom, systemTimers, type Timers, uuid7 } from '@weir/kernel';
 import fc from 'fast-check';
 import {
   type Anchor,
@@ -17,6 +17,7 @@ import {
   type RecordedEvent,
   replayRows,
   type RowReader,
+  SEAL_PERIOD_MS,
   SEAL_STREAM,
   SEAL_TYPE,
   StoreClosed,
@@ -129,12 +130,12 @@ const inventory: View = {
 /** What every adapter of the event store port must do; `open` gives an empty store. */
 export function describeEventStore(
   name: string,
-  open: (views: readonly View[]) => Promise<OpenedStore>,
+  open: (views: readonly View[], timers?: Timers) => Promise<OpenedStore>,
   exemptions: Exemptions = {},
 ): void {
   const stores: EventStore[] = [];
-  const opened = async (views: readonly View[] = []): Promise<OpenedStore> => {
-    const result = await open(views);
+  const opened = async (views: readonly View[] = [], timers?: Timers): Promise<OpenedStore> => {
+    const result = await open(views, timers);
     stores.push(result.store);
     return result;
   };
@@ -1132,6 +1133,54 @@ export function describeEventStore(
       await fill(store, 1, 'e');
       expect((await store.seals(0, 10)).map(({ count }) => count)).toEqual([1000, 1400]);
       expect(await problems(store)).toEqual([]);
+    });
+
+    it('closes what was open for a minute, where the store was given timers', async () => {
+      const pending = new Set<{ readonly ms: number; readonly action: () => void }>();
+      const timers: Timers = {
+        after: (ms, action) => {
+          const timer = { ms, action };
+          pending.add(timer);
+          return () => pending.delete(timer);
+        },
+        sleep: () => Promise.reject(new Error('Nothing waits here')),
+      };
+      const elapse = (): void => {
+        for (const timer of [...pending]) {
+          pending.delete(timer);
+          timer.action();
+        }
+      };
+      const { store } = await opened([], timers);
+      expect([...pending]).toEqual([]);
+      await fill(store, 2);
+      await fill(store, 1, 'b');
+      expect([...pending].map(({ ms }) => ms)).toEqual([SEAL_PERIOD_MS]);
+      expect(await store.seals(0, 10)).toEqual([]);
+      elapse();
+      // The next append stands behind it.
+      await fill(store, 1, 'c');
+      expect(await store.seals(0, 10)).toMatchObject([{ count: 3 }]);
+      await store.seal();
+      expect([...pending]).toEqual([]);
+      await fill(store, 1, 'd');
+      await store.close();
+      expect([...pending]).toEqual([]);
+    });
+
+    it('and what is open are found right while appends go on', async () => {
+      const store = await empty();
+      let verifying = true;
+      const writers = Array.from({ length: 3 }, async (_, writer) => {
+        for (let i = 0; verifying || i < 5; i++) {
+          await fill(store, 7, `w-${writer}-${i}`);
+          if (i % 3 === writer) await store.seal();
+        }
+      });
+      for (let i = 0; i < 5; i++) expect(await problems(store)).toEqual([]);
+      verifying = false;
+      await Promise.all(writers);
+      expect(await problems(store, await store.seals(0, 1000))).toEqual([]);
     });
 
     it('is the same wherever the same was written', async () => {
