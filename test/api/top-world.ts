@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { silentLogger, systemClock, systemRandom, systemTimers } from '@weir/kernel';
+import { sqliteStorage } from '../../apps/top/src/storage/sqlite-storage';
 import { createTop, type Top } from '../../apps/top/src/top';
 import { FakeSite, type ZoneTotals } from './fake-site';
 
@@ -23,17 +24,22 @@ export class TopWorld {
   address = '';
 
   async start(): Promise<void> {
-    this.top = await createTop({
-      state: this.folder,
-      clock: systemClock,
-      timers: systemTimers,
-      random: systemRandom,
-      logger: silentLogger,
-      firstPasswords: (passwords) => (this.passwords = passwords),
-      failed: (error) => {
-        throw error;
+    const logger = silentLogger;
+    const failed = (error: unknown) => {
+      throw error;
+    };
+    this.top = await createTop(
+      {
+        state: this.folder,
+        clock: systemClock,
+        timers: systemTimers,
+        random: systemRandom,
+        logger,
+        firstPasswords: (passwords) => (this.passwords = passwords),
+        failed,
       },
-    });
+      await sqliteStorage({ state: this.folder, logger, failed }),
+    );
     await this.top.application.listen(Number(new URL(this.address || 'http://localhost:0').port), '127.0.0.1');
     this.address = await this.top.application.getUrl();
   }

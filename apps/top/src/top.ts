@@ -5,19 +5,17 @@ import { NestFactory } from '@nestjs/core';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { DocumentBuilder, SwaggerModule } from '@nestjs/swagger';
 import { cascadeHttpHandler } from '@weir/cascade/http';
-import { SqliteFactStore } from '@weir/cascade/sqlite';
-import { views } from '@weir/domain';
-import { openSqliteEventStore } from '@weir/event-store/sqlite';
 import type { Clock, Logger, Random, Timers } from '@weir/kernel';
 import { startCore } from './core';
 import { ErrorFilter } from './http/error.filter';
 import { fastifyAdapter, registerJsonParser } from './http/server';
 import { Authentication } from './identity/authentication';
 import { IdentityStore } from './identity/identity-store';
-import { SqliteObserved } from './sites/observed';
+import type { Storage } from './storage/storage';
 import { TopModule } from './top.module';
 
 export interface TopOptions {
+  /** A folder; for the identities. */
   readonly state: string;
   readonly clock: Clock;
   readonly timers: Timers;
@@ -25,7 +23,7 @@ export interface TopOptions {
   readonly logger: Logger;
   /** Told the passwords of the first start, once. */
   readonly firstPasswords: (passwords: { readonly admin: string; readonly demo: string }) => void;
-  /** The log, or the reader behind it, has failed: the process had better start again. */
+  /** The reader behind the log has failed: the process had better start again. */
   readonly failed: (error: unknown) => void;
 }
 
@@ -34,35 +32,18 @@ export interface Top {
   close(): Promise<void>;
 }
 
-/** A Top over its state folder, with its HTTP; it listens when the caller says so. */
-export async function createTop(options: TopOptions): Promise<Top> {
+/** A Top over its storage, with its HTTP; it listens when the caller says so, and closes the storage with itself. */
+export async function createTop(options: TopOptions, storage: Storage): Promise<Top> {
   const { state, clock, timers, random, logger, failed } = options;
   mkdirSync(state, { recursive: true, mode: 0o700 });
   const identities = await IdentityStore.open(join(state, 'identity.json'), random, options.firstPasswords);
-  const store = await openSqliteEventStore({ file: join(state, 'events.db'), views, logger, onFailure: failed });
-  const observed = new SqliteObserved(join(state, 'observed.db'));
-  const files: SqliteFactStore[] = [];
-  const core = await startCore({
-    store,
-    rows: store.reader,
-    observed,
-    openFacts: (generation) => {
-      const facts = new SqliteFactStore({ file: join(state, 'facts.db'), generation });
-      files.push(facts);
-      return facts;
-    },
-    clock,
-    timers,
-    random,
-    logger,
-    failed,
-  });
+  const core = await startCore({ ...storage, clock, timers, random, logger, failed });
 
   const authentication = new Authentication(identities, clock, random);
   const adapter = fastifyAdapter(random, cascadeHttpHandler(core.publisher, { logger }));
   // eslint-disable-next-line @typescript-eslint/no-unsafe-class-instance-assignment -- Nest types its options as a class and documents them as a literal
   const settings: NestApplicationOptions = { logger: ['error', 'warn'], bodyParser: false };
-  const module = TopModule.with({ core, random, store, identities, authentication });
+  const module = TopModule.with({ core, random, store: storage.store, identities, authentication });
   const application = await NestFactory.create<NestFastifyApplication>(module, adapter, settings);
   registerJsonParser(adapter);
   application.useGlobalFilters(new ErrorFilter(logger));
@@ -74,9 +55,7 @@ export async function createTop(options: TopOptions): Promise<Top> {
     close: async () => {
       core.stop();
       await application.close();
-      await store.close();
-      for (const file of files) file.close();
-      observed.close();
+      await storage.close();
     },
   };
 }

@@ -1,0 +1,15 @@
+import type { FactStore } from '@weir/cascade';
+import type { EventStore, RowReader } from '@weir/event-store';
+import type { Observed } from '../sites/observed';
+
+/** Everything that a Top keeps but its identities, which are a file of their own. */
+export interface Storage {
+  readonly store: EventStore;
+  /** The read models of `store`. */
+  readonly rows: RowReader;
+  readonly observed: Observed;
+  /** The facts of the sites, opened for the generation that this Top speaks in. */
+  readonly openFacts: (generation: number) => FactStore;
+  /** Behind the Top that used it. */
+  close(): Promise<void>;
+}
