@@ -18,6 +18,7 @@ const statuses: Readonly<Record<Reason, number>> = {
   'over-quota': 403,
   'too-large': 413,
   unavailable: 503,
+  'no-space': 507,
 };
 
 const number = z

@@ -33,7 +33,7 @@ export class AppendTooLarge extends WeirError {
 /** Nothing of the append was written; reads go on, and appends succeed again once there is space. */
 export class StoreFull extends WeirError {
   constructor(cause?: unknown) {
-    super('unavailable', 'The disk of the event store is full.', { cause });
+    super('no-space', 'The disk of the event store is full.', { cause });
   }
 }
 

@@ -1,6 +1,15 @@
 /** Why a request cannot be answered as asked; each dialect maps a reason to its own status and body. */
 export type Reason =
-  'invalid' | 'unauthorized' | 'forbidden' | 'not-found' | 'conflict' | 'over-quota' | 'too-large' | 'unavailable';
+  | 'invalid'
+  | 'unauthorized'
+  | 'forbidden'
+  | 'not-found'
+  | 'conflict'
+  | 'over-quota'
+  | 'too-large'
+  | 'unavailable'
+  /** A disk has no room for what was to be kept. */
+  | 'no-space';
 
 export interface WeirErrorOptions {
   /** Fields for the log, never shown to a user. */

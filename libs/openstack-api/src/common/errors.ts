@@ -17,6 +17,7 @@ const STATUS: Readonly<Record<Reason, number>> = {
   'over-quota': 403,
   'too-large': 413,
   unavailable: 503,
+  'no-space': 507,
 };
 
 /** Neutron answers these with another status than their reason's (measured: an overlapping subnet is 400 InvalidInput). */
@@ -68,7 +69,7 @@ export function dialectOf(path: string): Dialect {
 /** The one table from an error to an answer. What is not a WeirError is 500 with a fixed text. */
 export function toHttp(error: unknown, dialect: Dialect): HttpAnswer {
   if (!(error instanceof WeirError)) return httpError(500, dialect, 'InternalError', UNEXPECTED);
-  const status = error.name === 'StoreFull' ? 507 : STATUS[error.reason];
+  const status = STATUS[error.reason];
   return httpError(
     dialect === 'network' ? (NETWORK_STATUS[error.name] ?? status) : status,
     dialect,
