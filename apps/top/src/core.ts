@@ -10,6 +10,7 @@ import { type Run, SiteIntake } from './sites/intake';
 import { SiteMembership } from './sites/membership';
 import type { Observed } from './sites/observed';
 import { SitePublication } from './sites/publication';
+import { SiteReachability } from './sites/reachability';
 import { siteEvents, Sites } from './sites/sites';
 
 export interface CorePorts {
@@ -54,11 +55,12 @@ export async function startCore(ports: CorePorts): Promise<Core> {
 
   const facts = ports.openFacts(generation);
   const intake = new SiteIntake(rows, observed, run, logger);
+  const reachability = new SiteReachability(run, timers, logger);
   const publisher = new Publisher({
     name: 'top',
     facts,
     membership: new SiteMembership(rows, run, generation),
-    events: siteEvents(intake, run, logger),
+    events: siteEvents(intake, reachability, logger),
     clock,
     timers,
     random,
@@ -68,7 +70,14 @@ export async function startCore(ports: CorePorts): Promise<Core> {
       .filter((site) => site['lifecycle'] !== 'added' && site['unreachable_since'] === null)
       .map((site) => site['id'] as string),
   });
-  const publication = new SitePublication(store, facts, logger, (sites) => publisher.changed(sites), ports.failed);
+  const publication = new SitePublication(
+    store,
+    facts,
+    logger,
+    timers,
+    (sites) => publisher.changed(sites),
+    ports.failed,
+  );
   await publication.start();
 
   return {
@@ -83,6 +92,7 @@ export async function startCore(ports: CorePorts): Promise<Core> {
     metrics: new Metrics(rows, publisher, observed, () => facts.head().position),
     stop: () => {
       publisher.close();
+      reachability.stop();
       publication.stop();
     },
   };

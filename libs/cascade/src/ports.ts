@@ -17,7 +17,8 @@ export interface PublishedChange {
 
 /**
  * What a publisher has to say, kept: the last state of each fact per follower, ordered by the position that last changed it there.
- * `commit` is one transaction: changes, and the owner's own position; positions only grow.
+ * `commit` is one transaction: changes, and the owner's own position; positions only grow. Where the disk has no room it throws
+ * WeirError 'no-space', and can be tried again; an acknowledgement is then kept for as long as the process lives.
  * A tombstone stays until that follower's cursor has passed it.
  */
 export interface FactStore {

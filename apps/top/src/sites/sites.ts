@@ -1,5 +1,5 @@
 import { type FactStore, makeToken, type Observation, type Publisher } from '@weir/cascade';
-import { addSite, markSiteReachable, markSiteUnreachable, removeSite, SiteNotFound } from '@weir/domain';
+import { addSite, removeSite, SiteNotFound } from '@weir/domain';
 import type { Row, RowReader } from '@weir/event-store';
 import type { Logger, Random, SiteId } from '@weir/kernel';
 import type { SiteCreate, SiteModel } from '@weir/openstack-api/sites';
@@ -10,6 +10,7 @@ import { secretHash } from './membership';
 import { asOfPosition } from '../orchestration/past';
 import type { Observed } from './observed';
 import type { SitePublication } from './publication';
+import type { SiteReachability } from './reachability';
 
 /** The sites of this Top: added, followed, shown, removed. */
 export class Sites {
@@ -121,20 +122,12 @@ function resources(zone: Row, which: 'total' | 'taken') {
 }
 
 /** What the publisher tells of sites, carried into the log. */
-export function siteEvents(intake: SiteIntake, run: Run, logger: Logger) {
+export function siteEvents(intake: SiteIntake, reachability: SiteReachability, logger: Logger) {
   return {
     reported: (site: string, report: { readonly observations: readonly Observation[] }) =>
       intake.take(site as SiteId, report.observations),
-    reachability: (site: string, state: 'reachable' | 'unreachable', since: number) => {
-      const siteId = site as SiteId;
-      const command =
-        state === 'unreachable'
-          ? () => markSiteUnreachable({ siteId, since: new Date(since).toISOString() })
-          : () => markSiteReachable({ siteId });
-      run({ requestId: `site-${site}`, actor: site, projectId: undefined }, { command }).catch((error: unknown) => {
-        logger.error("A site's reachability could not be recorded", { site, state, error: String(error) });
-      });
-    },
+    reachability: (site: string, state: 'reachable' | 'unreachable', since: number) =>
+      reachability.turn(site, { state, since }),
     diverged: (site: string, cursor: { readonly position: number; readonly generation: number }) => {
       logger.error('A site knows what this log does not; it was refused', { site, ...cursor });
     },

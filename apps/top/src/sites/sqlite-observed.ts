@@ -1,7 +1,11 @@
+import { orNoSpace } from '@weir/cascade/sqlite';
 import Database from 'better-sqlite3';
 import { MemoryObserved, type Observed, type Report, type Seen } from './observed';
 
-/** Reads in memory; writes through to a file that a power cut may set back by moments, since sites say it all again. */
+/**
+ * Reads in memory; writes through to a file that a power cut may set back by moments, since sites say it all again. What a full
+ * disk refuses (WeirError 'no-space') can be read, and is sent again until it is written.
+ */
 export class SqliteObserved implements Observed {
   private readonly memory = new MemoryObserved();
   private readonly database: Database.Database;
@@ -38,17 +42,19 @@ export class SqliteObserved implements Observed {
   record(site: string, reports: readonly Report[]): void {
     if (reports.length === 0) return;
     this.memory.record(site, reports);
-    this.save(site, reports);
+    orNoSpace(() => this.save(site, reports));
   }
 
   drop(site: string, kind: string, id: string): void {
     this.memory.drop(site, kind, id);
-    this.database.prepare('DELETE FROM observed WHERE site = ? AND kind = ? AND id = ?').run(site, kind, id);
+    orNoSpace(() =>
+      this.database.prepare('DELETE FROM observed WHERE site = ? AND kind = ? AND id = ?').run(site, kind, id),
+    );
   }
 
   forget(site: string): void {
     this.memory.forget(site);
-    this.database.prepare('DELETE FROM observed WHERE site = ?').run(site);
+    orNoSpace(() => this.database.prepare('DELETE FROM observed WHERE site = ?').run(site));
   }
 
   close(): void {

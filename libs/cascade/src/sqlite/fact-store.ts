@@ -1,11 +1,11 @@
 import type { Database, Statement } from 'better-sqlite3';
-import { conflict, type Clock, type Random } from '@weir/kernel';
+import { conflict, WeirError, type Clock, type Random } from '@weir/kernel';
 import { Journal, type RestartableFactStore } from '../journal';
 import type { Cursor, PublishedChange } from '../ports';
 import { prepare, type PreparedChange } from '../prepare';
 import type { FactLine } from '../protocol';
 import { Retention } from '../retention';
-import { openDatabase, type Durability } from './open';
+import { openDatabase, orNoSpace, type Durability } from './open';
 
 const VERSION = 1;
 
@@ -85,7 +85,8 @@ export class SqliteFactStore implements RestartableFactStore {
 
   commit(entry: Cursor & { readonly changes: readonly PublishedChange[] }): void {
     const { position, digest } = entry;
-    this.commitAll({ position, digest }, prepare(this.stand, entry));
+    const prepared = prepare(this.stand, entry);
+    orNoSpace(() => this.commitAll({ position, digest }, prepared));
     this.stand = { position, digest };
   }
 
@@ -107,27 +108,33 @@ export class SqliteFactStore implements RestartableFactStore {
 
   acknowledge(follower: string, { position, digest }: Cursor): void {
     const { statements } = this;
-    // A lost acknowledgement costs nothing: tombstones are dropped with it or not at all. So it waits for no disk.
+    this.cursors.set(follower, { position, digest });
+    // A lost acknowledgement costs nothing: tombstones are dropped with it or not at all. So it waits for no disk, nor for room on one.
     if (this.durability === 'full') this.database.pragma('synchronous = NORMAL');
     try {
-      this.database.transaction(() => {
-        statements.acknowledge.run(follower, position, digest);
-        statements.dropTombstones.run(follower, position);
-        this.cursors.set(follower, { position, digest });
-        const bound = this.retention.bound(this.stand.position, () => this.cursors.values());
-        if (bound !== undefined) statements.dropDigests.run(bound);
-      })();
+      orNoSpace(
+        this.database.transaction(() => {
+          statements.acknowledge.run(follower, position, digest);
+          statements.dropTombstones.run(follower, position);
+          const bound = this.retention.bound(this.stand.position, () => this.cursors.values());
+          if (bound !== undefined) statements.dropDigests.run(bound);
+        }),
+      );
+    } catch (error) {
+      if (!(error instanceof WeirError && error.reason === 'no-space')) throw error;
     } finally {
       if (this.durability === 'full') this.database.pragma('synchronous = FULL');
     }
   }
 
   remove(follower: string): void {
-    this.database.transaction(() => {
-      this.statements.removeFacts.run(follower);
-      this.statements.removeCursor.run(follower);
-      this.statements.dropBodies.run();
-    })();
+    orNoSpace(
+      this.database.transaction(() => {
+        this.statements.removeFacts.run(follower);
+        this.statements.removeCursor.run(follower);
+        this.statements.dropBodies.run();
+      }),
+    );
     this.cursors.delete(follower);
   }
 

@@ -1,3 +1,3 @@
 export * from './fact-store';
-export type { Durability } from './open';
+export { type Durability, orNoSpace } from './open';
 export * from './slice';

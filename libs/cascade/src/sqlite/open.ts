@@ -1,5 +1,5 @@
 import Database from 'better-sqlite3';
-import { unavailable } from '@weir/kernel';
+import { unavailable, WeirError } from '@weir/kernel';
 
 /** `full`: on disk when a commit returns. `normal`: a power loss may take the last commits, never a part of one. */
 export type Durability = 'full' | 'normal';
@@ -20,4 +20,17 @@ export function openDatabase(file: string, durability: Durability, version: numb
     throw unavailable(`${file} was written by another version of Weir.`, { fields: { found, version } });
   }
   return database;
+}
+
+/** The second: the index of the write-ahead log lies in a file of its own, which cannot grow. */
+const FULL = ['SQLITE_FULL', 'SQLITE_IOERR_SHMSIZE'];
+
+/** Runs a transaction; one that the disk has no room for throws WeirError 'no-space', and nothing of it is there. */
+export function orNoSpace<T>(transaction: () => T): T {
+  try {
+    return transaction();
+  } catch (cause) {
+    const code = cause instanceof Error && 'code' in cause ? String(cause.code) : '';
+    throw FULL.includes(code) ? new WeirError('no-space', 'The disk is full.', { cause }) : cause;
+  }
 }
