@@ -6,8 +6,9 @@ import { difference, groupDifference, meterDifference } from '@weir/openflow';
 import { compileAll, HostSlice, KeyAllocator } from '@weir/pipeline';
 import { decodeFrame } from '@weir/packet';
 import { datagram } from '@weir/testing/topology';
-import { type FactChange, LogicalNetwork, type PlacedChange, sitePlacement, Span } from '@weir/topology';
+import type { FactChange } from '@weir/topology';
 import { HostSlices } from '../../apps/bottom/src/host-slices';
+import { type SiteChange, SiteFold } from '../../apps/top/src/sites/site-fold';
 import type { Ground } from './ground';
 import { oneOf } from './ground';
 import { lease } from './guest';
@@ -124,9 +125,9 @@ export class Oracle {
 
   private siteFacts(): void {
     const { top, sites } = this.judged;
-    const [network, span] = [new LogicalNetwork(), new Span(sitePlacement)];
+    const fold = new SiteFold();
     const should = new Placed();
-    for (const event of top.disk.log.events) should.take(span.apply(network.apply(event)));
+    for (const event of top.disk.log.events) should.take(fold.apply(event));
     for (const site of sites) {
       const told = top.running?.core.facts.live(site.id) ?? [];
       this.compare(`the Top's facts for ${site.name}`, linesOf(told), should.at(site.id));
@@ -420,7 +421,7 @@ export class Oracle {
 class Placed {
   private readonly places = new Map<string, Map<string, string>>();
 
-  take(changes: readonly PlacedChange[]): void {
+  take(changes: readonly SiteChange[]): void {
     for (const change of changes) {
       const facts = this.places.get(change.place) ?? new Map<string, string>();
       this.places.set(change.place, facts);

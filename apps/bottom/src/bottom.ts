@@ -134,6 +134,8 @@ export class Bottom {
         return { hosts: this.hosts.all().map(({ name }) => this.describeHost(name)) };
       case 'status':
         return this.site.status();
+      case 'seals':
+        return { seals: this.options.records.seals() };
       default:
         throw invalid(`A Bottom does not answer questions of kind '${kind.slice(0, 64)}'.`);
     }

@@ -1,8 +1,9 @@
 import Database from 'better-sqlite3';
 import { unavailable, type ServerId } from '@weir/kernel';
-import { hostObservation } from '@weir/topology';
+import { hostObservation, type HeldSeal } from '@weir/topology';
 import type { z } from 'zod';
 import type { Resources } from './placement';
+import { KEPT_SEALS } from './seals';
 
 const VERSION = 1;
 
@@ -21,6 +22,12 @@ const SCHEMA = `
 
 /** Beside the rest, so that files without it can still be opened: a row while what the hosts run is being learnt from them. */
 const RECOVERY = 'CREATE TABLE IF NOT EXISTS recovery (once INTEGER PRIMARY KEY CHECK (once = 1)) STRICT';
+
+/** The seals of the Top's log as they were told: rows are added, and the oldest dropped. */
+const SEALS = `CREATE TABLE IF NOT EXISTS seal (
+  ordinal INTEGER PRIMARY KEY AUTOINCREMENT, position INTEGER NOT NULL, digest TEXT NOT NULL, revision INTEGER NOT NULL,
+  previous TEXT NOT NULL, generation INTEGER NOT NULL, contradicts INTEGER NOT NULL
+) STRICT`;
 
 /** What a Host says of itself. */
 export const hostConfig = hostObservation.omit({ unreachableSince: true });
@@ -90,6 +97,7 @@ export class SiteRecords {
       throw unavailable(`${file} was written by another version of Weir.`, { fields: { found, version: VERSION } });
     }
     this.database.exec(RECOVERY);
+    this.database.exec(SEALS);
     this.statements = prepare(this.database);
   }
 
@@ -161,6 +169,18 @@ export class SiteRecords {
     this.statements.removeGone.run(kind, id);
   }
 
+  /** In the order in which they were told. */
+  seals(): readonly HeldSeal[] {
+    return this.statements.seals.all().map((row) => ({ ...row, contradicts: row.contradicts === 1 }));
+  }
+
+  addSeal({ position, digest, revision, previous, generation, contradicts }: HeldSeal): void {
+    this.atOnce(() => {
+      this.statements.addSeal.run(position, digest, revision, previous, generation, contradicts ? 1 : 0);
+      this.statements.dropSeals.run();
+    });
+  }
+
   /** From `beginRecovery` to `endRecovery`, whatever restarts lie between. */
   isRecovering(): boolean {
     return this.statements.recovery.get() !== undefined;
@@ -198,6 +218,20 @@ function prepare(database: Database.Database) {
     removeDeparting: database.prepare<[string]>('DELETE FROM departing WHERE server = ?'),
     gone: database.prepare<[], Gone>('SELECT * FROM gone ORDER BY position, kind, id'),
     putGone: database.prepare<[string, string, number, number]>('INSERT OR REPLACE INTO gone VALUES (?, ?, ?, ?)'),
+    seals: database.prepare<[], Omit<HeldSeal, 'contradicts'> & { readonly contradicts: number }>(
+      'SELECT position, digest, revision, previous, generation, contradicts FROM seal ORDER BY ordinal',
+    ),
+    addSeal: database.prepare<[number, string, number, string, number, number]>(
+      'INSERT INTO seal (position, digest, revision, previous, generation, contradicts) VALUES (?, ?, ?, ?, ?, ?)',
+    ),
+    // A contradiction, and what it contradicts, is evidence: it outlives the tail, within the same bound.
+    dropSeals: database.prepare<[]>(
+      `DELETE FROM seal WHERE ordinal NOT IN (SELECT ordinal FROM seal ORDER BY ordinal DESC LIMIT ${KEPT_SEALS})
+       AND ordinal NOT IN (
+         SELECT ordinal FROM seal WHERE revision IN (SELECT revision FROM seal WHERE contradicts = 1)
+           OR ordinal + 1 IN (SELECT ordinal FROM seal WHERE contradicts = 1)
+         ORDER BY ordinal DESC LIMIT ${KEPT_SEALS})`,
+    ),
     recovery: database.prepare<[], { once: number }>('SELECT once FROM recovery'),
     beginRecovery: database.prepare<[]>('INSERT OR IGNORE INTO recovery VALUES (1)'),
     endRecovery: database.prepare<[]>('DELETE FROM recovery'),

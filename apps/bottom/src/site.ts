@@ -11,6 +11,8 @@ import type {
 import {
   factSchemas,
   observationSchemas,
+  SEAL_FACT,
+  sealFact,
   type FactChange,
   type FactKind,
   type ObservationKind,
@@ -24,6 +26,7 @@ import type { Hosts } from './hosts';
 import { LastValues } from './last-values';
 import { add, NOTHING, place, subtract, type Resources, type Room } from './placement';
 import { hostConfig, type Gone, type HostConfig, type SiteRecords } from './records';
+import { contradictionOf, isSame } from './seals';
 import { Settling } from './settling';
 
 /** A `gone` is told again at each connect for so long: nobody confirms it, and the Top frees an address by it. */
@@ -122,8 +125,9 @@ export class Site implements Omit<FollowerSink, 'query'> {
       const facts = lines.filter((line) => this.isReadable(line));
       const before = slice.cursor().position;
       const plan = slice.plan(facts, mark);
-      // First: a tombstone that the slice has taken over is not told again.
+      // First: what the slice has taken over is not told again.
       const gone = this.noteDepartures(plan);
+      for (const line of plan.changed) this.keepSeal(line, mark.generation);
       slice.apply(facts, mark);
       for (const line of plan.changed) this.take(line);
       for (const one of gone) this.observeGone(one);
@@ -266,6 +270,7 @@ export class Site implements Omit<FollowerSink, 'query'> {
     }
     for (const { name } of hosts.all()) this.observeHost(name);
     this.observeCapacity();
+    this.observeContradiction();
     this.replan = true;
     this.placePending();
     // What they have programmed of it, only they can say.
@@ -338,6 +343,7 @@ export class Site implements Omit<FollowerSink, 'query'> {
   /** A fact of a known kind that is not as agreed is passed over, loudly: what was there of it stays. */
   private isReadable(line: FactLine): boolean {
     const { logger } = this.options;
+    if (line.kind === SEAL_FACT.kind) return true;
     if (!isFactKind(line.kind)) {
       if (!this.unknownKinds.has(line.kind))
         logger.warn('Facts of an unknown kind are kept and not used', { kind: line.kind });
@@ -349,6 +355,27 @@ export class Site implements Omit<FollowerSink, 'query'> {
     if (!parsed.success)
       logger.error('A fact is malformed and is passed over', { kind: line.kind, id: line.id, error: parsed.error });
     return parsed.success;
+  }
+
+  /** Whatever was told is kept: a seal that does not follow says that one of the two logs is not the one that there was. */
+  private keepSeal(line: FactLine, generation: number): void {
+    if (line.kind !== SEAL_FACT.kind || line.type === 'delete') return;
+    const { records, logger } = this.options;
+    const seal = sealFact.safeParse(line.body);
+    if (!seal.success) return logger.error('A seal of the log is malformed and is passed over', { error: seal.error });
+    const held = records.seals();
+    const last = held.at(-1);
+    if (last && isSame(last, seal.data)) return;
+    const reason = contradictionOf(held, seal.data);
+    records.addSeal({ ...seal.data, generation, contradicts: reason !== undefined });
+    if (reason === undefined) return;
+    logger.error('The log of the Top is not the one that there was: verify it', { reason, told: seal.data, last });
+    this.observeContradiction();
+  }
+
+  private observeContradiction(): void {
+    const told = this.options.records.seals().findLast(({ contradicts }) => contradicts);
+    if (told) this.observe('seal', SEAL_FACT.id, told.position, { position: told.position, digest: told.digest });
   }
 
   /** Records which servers are on their way out from here; answers what never was anywhere, and so is gone at once. */

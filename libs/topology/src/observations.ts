@@ -52,6 +52,12 @@ export const metricsObservation = z.object({
   flows: z.number(),
 });
 
+/** The last seal of the Top's log that did not follow from what the site was told before. */
+export const sealObservation = z.object({
+  position: z.number().int().positive(),
+  digest: z.string().max(128),
+});
+
 export const observationSchemas = {
   server: serverObservation,
   port: portObservation,
@@ -63,6 +69,8 @@ export const observationSchemas = {
   host: hostObservation,
   /** The id is the host's name. */
   metrics: metricsObservation,
+  /** The id is `log`. */
+  seal: sealObservation,
 } as const;
 
 export type ObservationKind = keyof typeof observationSchemas;

@@ -84,6 +84,12 @@ export class SiteIntake {
         return this.ofServer(site, id as ServerId, value as ObservationValue<'server'>);
       case 'port':
         return this.ofPort(site, id as PortId, value as ObservationValue<'port'>);
+      case 'seal':
+        this.logger.error('A site was told seals of this log that do not follow from each other: verify it', {
+          site,
+          seal: value,
+        });
+        return [];
       case 'capacity':
         return this.ofCapacity(site, id, value as ObservationValue<'capacity'>);
       default:

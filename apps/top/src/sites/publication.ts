@@ -1,40 +1,22 @@
-import type { FactLine, FactStore, PublishedChange } from "@weir/cascade";
-import {
-  type EventStore,
-  isSeal,
-  type RecordedEvent,
-  type Subscription,
-} from "@weir/event-store";
-import { parseEvent } from "@weir/domain";
-import {
-  LogicalNetwork,
-  type PlacedChange,
-  sitePlacement,
-  Span,
-} from "@weir/topology";
-import { type Logger, type Timers, WeirError } from "@weir/kernel";
+import type { FactLine, FactStore, PublishedChange } from '@weir/cascade';
+import type { EventStore, RecordedEvent, Subscription } from '@weir/event-store';
+import type { Logger } from '@weir/kernel';
+import { SiteFold } from './site-fold';
 
 const REPLAY_BATCH = 1000;
-/** What a full disk had no room for is tried again after so long. */
-const FULL_RETRY_MS = 500;
 
 /**
  * The one reader behind the log that turns events into the facts of each site: span is no view of one event, so it keeps
  * the logical network in memory and stores what each event changes, with the event's position and id, in one transaction.
  */
 export class SitePublication {
-  private readonly state = {
-    network: new LogicalNetwork(),
-    span: new Span(sitePlacement),
-  };
+  private readonly state = new SiteFold();
   private subscription: Subscription | undefined;
-  private isStopped = false;
 
   constructor(
     private readonly store: EventStore,
     private readonly facts: FactStore,
     private readonly logger: Logger,
-    private readonly timers: Timers,
     /** Told of the sites that something changed for, and of nothing where only the head moved. */
     private readonly changed: (sites: readonly string[]) => void,
     private readonly failed: (error: unknown) => void,
@@ -51,24 +33,18 @@ export class SitePublication {
     let after = 0;
     for (;;) {
       const events = await this.store.readAll(after, REPLAY_BATCH);
-      for (const event of events)
-        await this.take(event, event.position > published);
+      for (const event of events) this.take(event, event.position > published);
       const last = events.at(-1);
       if (!last || last.position >= head) break;
       after = last.position;
     }
-    if (head > published)
-      this.logger.info("Published what the log was ahead by", {
-        from: published,
-        to: head,
-      });
+    if (head > published) this.logger.info('Published what the log was ahead by', { from: published, to: head });
     this.subscription = this.store.subscribe(
       head,
-      async (events) => {
-        const sites = new Set<string>();
-        for (const event of events)
-          for (const site of await this.take(event, true)) sites.add(site);
-        this.changed([...sites]);
+      (events) => {
+        const sites = events.flatMap((event) => this.take(event, true));
+        this.changed([...new Set(sites)]);
+        return Promise.resolve();
       },
       this.failed,
     );
@@ -81,23 +57,18 @@ export class SitePublication {
 
   /** A site's facts when `position` was the last one in the log; folded from the log, since only the present is kept. */
   async factsAt(site: string, position: number): Promise<readonly FactLine[]> {
-    const past = {
-      network: new LogicalNetwork(),
-      span: new Span(sitePlacement),
-    };
+    const past = new SiteFold();
     const facts = new Map<string, FactLine>();
     for (let after = 0; after < position;) {
       const events = await this.store.readAll(after, REPLAY_BATCH);
-      for (const event of events.filter(
-        (candidate) => candidate.position <= position,
-      )) {
-        for (const { place, ...change } of placedBy(past, event)) {
+      for (const event of events.filter((candidate) => candidate.position <= position)) {
+        for (const { place, ...change } of past.apply(event)) {
           if (place !== site) continue;
           const key = `${change.kind}/${change.id}`;
-          if (change.op === "delete") facts.delete(key);
+          if (change.op === 'delete') facts.delete(key);
           else
             facts.set(key, {
-              type: "upsert",
+              type: 'upsert',
               kind: change.kind,
               id: change.id,
               position: event.position,
@@ -107,61 +78,18 @@ export class SitePublication {
       }
       after = events.at(-1)?.position ?? position;
     }
-    return [...facts.values()].sort(
-      (left, right) => left.position - right.position,
-    );
+    return [...facts.values()].sort((left, right) => left.position - right.position);
   }
 
   stop(): void {
-    this.isStopped = true;
     this.subscription?.close();
   }
 
-  private async take(
-    event: RecordedEvent,
-    commit: boolean,
-  ): Promise<readonly string[]> {
-    const placed = placedBy(this.state, event);
+  private take(event: RecordedEvent, commit: boolean): readonly string[] {
+    const placed = this.state.apply(event);
     if (!commit) return [];
-    const changes = placed.map(({ place, ...change }): PublishedChange => ({
-      follower: place,
-      ...change,
-    }));
-    await this.stored({ position: event.position, digest: event.id, changes });
+    const changes = placed.map(({ place, ...change }): PublishedChange => ({ follower: place, ...change }));
+    this.facts.commit({ position: event.position, digest: event.id, changes });
     return changes.map((change) => change.follower);
   }
-
-  /** The log has it already: where the disk has no room for what follows from it, the sites wait for room. */
-  private async stored(
-    entry: Parameters<FactStore["commit"]>[0],
-  ): Promise<void> {
-    for (let tries = 1; !this.isStopped; tries++) {
-      try {
-        this.facts.commit(entry);
-        if (tries > 1)
-          this.logger.info("There is room again, and the sites are told", {
-            position: entry.position,
-          });
-        return;
-      } catch (error) {
-        if (!(error instanceof WeirError && error.reason === "no-space"))
-          throw error;
-        if (tries === 1)
-          this.logger.error("The disk is full; the sites wait", {
-            position: entry.position,
-          });
-      }
-      await this.timers.sleep(FULL_RETRY_MS);
-    }
-  }
-}
-
-/** What an event changes for which site. */
-function placedBy(
-  state: { readonly network: LogicalNetwork; readonly span: Span },
-  event: RecordedEvent,
-): PlacedChange[] {
-  return isSeal(event)
-    ? []
-    : state.span.apply(state.network.apply(parseEvent(event)));
 }
