@@ -2,4 +2,6 @@ export * from './facts';
 export * from './logical-network';
 export * from './observations';
 export * from './seals';
+export * from './preview';
+export * from './rehearsal';
 export * from './span';

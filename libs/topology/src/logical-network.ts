@@ -10,6 +10,7 @@ import type {
   ServerFact,
   SubnetFact,
 } from './facts';
+import { Rehearsal, RehearsedMap } from './rehearsal';
 import type { SpanChange } from './span';
 
 /** An event as it stands in the log; others than those of the network are passed over. */
@@ -40,15 +41,16 @@ interface Server {
  *   then no host can ever hold it, and it is taken back. Its place it keeps until it is deleted, so that a site hears of its networks while it is stopped.
  */
 export class LogicalNetwork {
-  private readonly networks = new Map<string, NetworkFact>();
-  private readonly subnets = new Map<string, SubnetFact>();
-  private readonly routers = new Map<string, RouterFact>();
-  private readonly interfaces = new Map<string, FactBody<'router-interface'>>();
-  private readonly ports = new Map<string, Port>();
-  private readonly servers = new Map<string, Server>();
-  private readonly bound = new Map<string, FactBody<'binding'>>();
+  private readonly rehearsal = new Rehearsal();
+  private readonly networks = new RehearsedMap<string, NetworkFact>(this.rehearsal);
+  private readonly subnets = new RehearsedMap<string, SubnetFact>(this.rehearsal);
+  private readonly routers = new RehearsedMap<string, RouterFact>(this.rehearsal);
+  private readonly interfaces = new RehearsedMap<string, FactBody<'router-interface'>>(this.rehearsal);
+  private readonly ports = new RehearsedMap<string, Port>(this.rehearsal);
+  private readonly servers = new RehearsedMap<string, Server>(this.rehearsal);
+  private readonly bound = new RehearsedMap<string, FactBody<'binding'>>(this.rehearsal);
   /** Port facts as published. */
-  private readonly published = new Map<string, PortFact>();
+  private readonly published = new RehearsedMap<string, PortFact>(this.rehearsal);
 
   /** Takes over the next event of the log; answers what it changes, [] for most. */
   apply(logged: LoggedEvent): SpanChange[] {
@@ -227,6 +229,11 @@ export class LogicalNetwork {
       default:
         return [];
     }
+  }
+
+  /** Takes back afterwards whatever `work` has applied; the answers stand. */
+  rehearse<T>(work: () => T): T {
+    return this.rehearsal.run(work);
   }
 
   private put<K extends FactKind>(

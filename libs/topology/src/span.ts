@@ -1,5 +1,6 @@
 import { canonicalJson, type ServerId, unreachable } from '@weir/kernel';
 import type { FactChange, FactKind, PlacedChange } from './facts';
+import { Rehearsal, RehearsedMap, RehearsedSet } from './rehearsal';
 
 /**
  * Where a server is. Known apart from the server's fact: a deleted server stays where it is, and keeps its networks there, until it was seen gone;
@@ -36,10 +37,16 @@ const KIND_ORDER: Readonly<Record<FactKind, number>> = {
 
 /** Networks that routers join, with everything on them: one place needs either all of it or nothing. */
 class Component {
-  readonly networks = new Set<string>();
-  readonly routers = new Set<string>();
+  readonly networks: Set<string>;
+  readonly routers: Set<string>;
   /** How many ports of this component are at a place; a place without any has no entry. */
-  readonly places = new Map<string, number>();
+  readonly places: Map<string, number>;
+
+  constructor(rehearsal: Rehearsal) {
+    this.networks = new RehearsedSet(rehearsal);
+    this.routers = new RehearsedSet(rehearsal);
+    this.places = new RehearsedMap(rehearsal);
+  }
 
   get size(): number {
     return this.networks.size + this.routers.size;
@@ -48,7 +55,11 @@ class Component {
 
 /** Which facts name a thing, whether the thing is there or not. */
 class Referrers {
-  private readonly sets = new Map<string, Set<string>>();
+  private readonly sets: Map<string, Set<string>>;
+
+  constructor(private readonly rehearsal: Rehearsal) {
+    this.sets = new RehearsedMap(rehearsal);
+  }
 
   of(target: string): readonly string[] {
     return [...(this.sets.get(target) ?? [])];
@@ -57,7 +68,7 @@ class Referrers {
   add(target: string, referrer: string): void {
     const set = this.sets.get(target);
     if (set) set.add(referrer);
-    else this.sets.set(target, new Set([referrer]));
+    else this.sets.set(target, new RehearsedSet(this.rehearsal, referrer));
   }
 
   remove(target: string, referrer: string): void {
@@ -111,27 +122,28 @@ class Moves {
  * their order, and work follows what a change alters: a further port costs its own deliveries, a place that joins a span gets everything in it once.
  */
 export class Span {
-  private readonly networks = new Map<string, FactOf<'network'>>();
-  private readonly subnets = new Map<string, FactOf<'subnet'>>();
-  private readonly routers = new Map<string, FactOf<'router'>>();
-  private readonly interfaces = new Map<string, FactOf<'router-interface'>>();
-  private readonly ports = new Map<string, FactOf<'port'>>();
-  private readonly servers = new Map<string, FactOf<'server'>>();
-  private readonly bindings = new Map<string, FactOf<'binding'>>();
-  private readonly placements = new Map<string, string>();
+  private readonly rehearsal = new Rehearsal();
+  private readonly networks = new RehearsedMap<string, FactOf<'network'>>(this.rehearsal);
+  private readonly subnets = new RehearsedMap<string, FactOf<'subnet'>>(this.rehearsal);
+  private readonly routers = new RehearsedMap<string, FactOf<'router'>>(this.rehearsal);
+  private readonly interfaces = new RehearsedMap<string, FactOf<'router-interface'>>(this.rehearsal);
+  private readonly ports = new RehearsedMap<string, FactOf<'port'>>(this.rehearsal);
+  private readonly servers = new RehearsedMap<string, FactOf<'server'>>(this.rehearsal);
+  private readonly bindings = new RehearsedMap<string, FactOf<'binding'>>(this.rehearsal);
+  private readonly placements = new RehearsedMap<string, string>(this.rehearsal);
 
-  private readonly subnetsOfNetwork = new Referrers();
-  private readonly portsOfNetwork = new Referrers();
-  private readonly portsOfServer = new Referrers();
-  private readonly interfacesOfNetwork = new Referrers();
-  private readonly interfacesOfSubnet = new Referrers();
-  private readonly interfacesOfRouter = new Referrers();
+  private readonly subnetsOfNetwork = new Referrers(this.rehearsal);
+  private readonly portsOfNetwork = new Referrers(this.rehearsal);
+  private readonly portsOfServer = new Referrers(this.rehearsal);
+  private readonly interfacesOfNetwork = new Referrers(this.rehearsal);
+  private readonly interfacesOfSubnet = new Referrers(this.rehearsal);
+  private readonly interfacesOfRouter = new Referrers(this.rehearsal);
 
   /** Subnets, interfaces, ports and bindings whose references are all there; the others wait. */
-  private readonly live = new Set<Fact>();
-  private readonly componentOfNetwork = new Map<string, Component>();
-  private readonly componentOfRouter = new Map<string, Component>();
-  private readonly portsAt = new Map<string, Map<string, number>>();
+  private readonly live = new RehearsedSet<Fact>(this.rehearsal);
+  private readonly componentOfNetwork = new RehearsedMap<string, Component>(this.rehearsal);
+  private readonly componentOfRouter = new RehearsedMap<string, Component>(this.rehearsal);
+  private readonly portsAt = new RehearsedMap<string, Map<string, number>>(this.rehearsal);
   private moves = new Moves();
 
   constructor(private readonly level: SpanLevel) {}
@@ -160,6 +172,11 @@ export class Span {
       }
     }
     return this.moves.changes();
+  }
+
+  /** Takes back afterwards whatever `work` has applied; the answers stand. */
+  rehearse<T>(work: () => T): T {
+    return this.rehearsal.run(work);
   }
 
   /** How many facts name something that is not there. */
@@ -197,10 +214,10 @@ export class Span {
     this.keep(fact);
     switch (fact.kind) {
       case 'network': {
-        const component = new Component();
+        const component = new Component(this.rehearsal);
         component.networks.add(fact.id);
         this.componentOfNetwork.set(fact.id, component);
-        this.portsAt.set(fact.id, new Map());
+        this.portsAt.set(fact.id, new RehearsedMap(this.rehearsal));
         for (const id of this.subnetsOfNetwork.of(fact.id)) this.show(this.subnets.get(id));
         for (const id of this.portsOfNetwork.of(fact.id)) this.plug(this.ports.get(id));
         for (const id of this.interfacesOfNetwork.of(fact.id)) this.join(this.interfaces.get(id));
@@ -363,7 +380,7 @@ export class Span {
     if (!near || !this.routers.has(router) || !this.subnets.has(subnet)) return;
     let far = this.componentOfRouter.get(router);
     if (!far) {
-      far = new Component();
+      far = new Component(this.rehearsal);
       far.routers.add(router);
       this.componentOfRouter.set(router, far);
     }
@@ -417,7 +434,7 @@ export class Span {
 
   /** Everything that routers join with this one. */
   private reach(router: string): Component {
-    const found = new Component();
+    const found = new Component(this.rehearsal);
     found.routers.add(router);
     const open = [router];
     for (let id = open.pop(); id !== undefined; id = open.pop()) {

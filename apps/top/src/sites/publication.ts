@@ -1,9 +1,12 @@
 import type { FactLine, FactStore, PublishedChange } from '@weir/cascade';
 import type { EventStore, RecordedEvent, Subscription } from '@weir/event-store';
-import type { Logger } from '@weir/kernel';
+import type { LoggedEvent, PlacedChange } from '@weir/topology';
+import { type Logger, type Timers, WeirError } from '@weir/kernel';
 import { SiteFold } from './site-fold';
 
 const REPLAY_BATCH = 1000;
+/** What a full disk had no room for is tried again after so long. */
+const FULL_RETRY_MS = 500;
 
 /**
  * The one reader behind the log that turns events into the facts of each site: span is no view of one event, so it keeps
@@ -12,11 +15,13 @@ const REPLAY_BATCH = 1000;
 export class SitePublication {
   private readonly state = new SiteFold();
   private subscription: Subscription | undefined;
+  private isStopped = false;
 
   constructor(
     private readonly store: EventStore,
     private readonly facts: FactStore,
     private readonly logger: Logger,
+    private readonly timers: Timers,
     /** Told of the sites that something changed for, and of nothing where only the head moved. */
     private readonly changed: (sites: readonly string[]) => void,
     private readonly failed: (error: unknown) => void,
@@ -33,7 +38,7 @@ export class SitePublication {
     let after = 0;
     for (;;) {
       const events = await this.store.readAll(after, REPLAY_BATCH);
-      for (const event of events) this.take(event, event.position > published);
+      for (const event of events) await this.take(event, event.position > published);
       const last = events.at(-1);
       if (!last || last.position >= head) break;
       after = last.position;
@@ -41,13 +46,19 @@ export class SitePublication {
     if (head > published) this.logger.info('Published what the log was ahead by', { from: published, to: head });
     this.subscription = this.store.subscribe(
       head,
-      (events) => {
-        const sites = events.flatMap((event) => this.take(event, true));
-        this.changed([...new Set(sites)]);
-        return Promise.resolve();
+      async (events) => {
+        const sites = new Set<string>();
+        for (const event of events) for (const site of await this.take(event, true)) sites.add(site);
+        this.changed([...sites]);
       },
       this.failed,
     );
+  }
+
+  /** What each of these events would change for which site, one after the other, if they came next; nothing is changed. */
+  rehearse(events: readonly LoggedEvent[]): readonly (readonly PlacedChange[])[] {
+    const { network, span } = this.state;
+    return network.rehearse(() => span.rehearse(() => events.map((event) => span.apply(network.apply(event)))));
   }
 
   /** The sites that a network's facts go to. */
@@ -82,14 +93,30 @@ export class SitePublication {
   }
 
   stop(): void {
+    this.isStopped = true;
     this.subscription?.close();
   }
 
-  private take(event: RecordedEvent, commit: boolean): readonly string[] {
+  private async take(event: RecordedEvent, commit: boolean): Promise<readonly string[]> {
     const placed = this.state.apply(event);
     if (!commit) return [];
     const changes = placed.map(({ place, ...change }): PublishedChange => ({ follower: place, ...change }));
-    this.facts.commit({ position: event.position, digest: event.id, changes });
+    await this.stored({ position: event.position, digest: event.id, changes });
     return changes.map((change) => change.follower);
+  }
+
+  /** The log has it already: where the disk has no room for what follows from it, the sites wait for room. */
+  private async stored(entry: Parameters<FactStore['commit']>[0]): Promise<void> {
+    for (let tries = 1; !this.isStopped; tries++) {
+      try {
+        this.facts.commit(entry);
+        if (tries > 1) this.logger.info('There is room again, and the sites are told', { position: entry.position });
+        return;
+      } catch (error) {
+        if (!(error instanceof WeirError && error.reason === 'no-space')) throw error;
+        if (tries === 1) this.logger.error('The disk is full; the sites wait', { position: entry.position });
+      }
+      await this.timers.sleep(FULL_RETRY_MS);
+    }
   }
 }
