@@ -9,6 +9,7 @@ import { Intend, Shell } from './orchestration/commands';
 import { type Run, SiteIntake } from './sites/intake';
 import { SiteMembership } from './sites/membership';
 import type { Observed } from './sites/observed';
+import { Previews } from './sites/preview';
 import { SitePublication } from './sites/publication';
 import { SiteReachability } from './sites/reachability';
 import { siteEvents, Sites } from './sites/sites';
@@ -34,6 +35,7 @@ export interface Core {
   readonly facts: FactStore;
   readonly publisher: Publisher;
   readonly publication: SitePublication;
+  readonly previews: Previews;
   readonly intake: SiteIntake;
   readonly sites: Sites;
   readonly models: NetworkModels;
@@ -86,6 +88,11 @@ export async function startCore(ports: CorePorts): Promise<Core> {
     facts,
     publisher,
     publication,
+    previews: new Previews({
+      publication,
+      publisher,
+      nameOf: (site) => (rows.get('rm_sites', { id: site })?.['name'] as string | undefined) ?? site,
+    }),
     intake,
     sites: new Sites(rows, facts, publisher, publication, observed, run, random),
     models: new NetworkModels(observed, (network) => publication.sitesOf(network)),
