@@ -3,8 +3,11 @@ import { RequestDeadline, WrongExpectedRevision } from './errors';
 import { Lanes } from './lanes';
 import { type Append, type EventStore, NO_STREAM, type RecordedEvent, type Revision } from './port';
 
+/** As much of an event store as a command needs; a branch of one has it too. */
+export type CommandLog = Pick<EventStore, 'append' | 'readStream' | 'head'>;
+
 export interface ExecuteContext {
-  readonly store: EventStore;
+  readonly store: CommandLog;
   readonly clock: Clock;
   readonly timers: Timers;
   readonly random: Random;
@@ -44,7 +47,7 @@ export interface Executed<T> {
 const TRIES_WITHOUT_PAUSE = 3;
 const MAX_PAUSE_MS = 50;
 
-const lanesOf = new WeakMap<EventStore, Lanes>();
+const lanesOf = new WeakMap<CommandLog, Lanes>();
 
 /**
  * Read, decide, append at the revisions read; when another was first, once more from the start, until the deadline
@@ -88,7 +91,7 @@ async function untilDone<T>(
   }
 }
 
-function streamReader(store: EventStore): StreamReader {
+function streamReader(store: CommandLog): StreamReader {
   const seen = new Map<string, Promise<ReadStream>>();
   return {
     read: (stream) => {
@@ -99,7 +102,7 @@ function streamReader(store: EventStore): StreamReader {
   };
 }
 
-async function readWhole(store: EventStore, stream: string): Promise<ReadStream> {
+async function readWhole(store: CommandLog, stream: string): Promise<ReadStream> {
   const events = await store.readStream(stream);
   return { events, revision: events.at(-1)?.revision ?? NO_STREAM };
 }

@@ -16,8 +16,8 @@ import {
 import { advance, type Version } from '../versions';
 import type { Row, Table, View } from '../view';
 
-type Test = (values: readonly SqlValue[]) => boolean;
-type Compare = (left: readonly SqlValue[], right: readonly SqlValue[]) => number;
+export type Test = (values: readonly SqlValue[]) => boolean;
+export type Compare = (left: readonly SqlValue[], right: readonly SqlValue[]) => number;
 
 /** SQLite's order: null first, then numbers, then text by its UTF-8 bytes. */
 function compareValues(left: SqlValue, right: SqlValue): number {
@@ -167,7 +167,8 @@ function isValid(version: Version, asOf: number | undefined): boolean {
   return version.from <= asOf && (version.to === null || version.to > asOf);
 }
 
-function filterTest(shape: TableShape, where: Filter): Test {
+/** Whether a row of the table fits. */
+export function filterTest(shape: TableShape, where: Filter): Test {
   const tests = Object.entries(where).map(([name, wanted]) => {
     const column = columnPlace(shape, name);
     if (wanted === undefined) throw new TypeError(`${shape.name}.${name} is compared with undefined`);
@@ -182,7 +183,8 @@ function byKey(shape: TableShape): Compare {
   return ordering(shape, {});
 }
 
-function ordering(shape: TableShape, { orderBy = [] }: ListOptions): Compare {
+/** The order of a list, in which no two rows are equal. */
+export function ordering(shape: TableShape, { orderBy = [] }: ListOptions): Compare {
   const columns = [
     ...orderBy.map(({ column, direction }) => ({
       column: columnPlace(shape, column),
