@@ -9,7 +9,7 @@ export class BrokenStream extends WeirError {
 }
 
 export type Reading =
-  | { readonly type: 'hello'; readonly protocol: number; readonly publisher: string; readonly generation: number }
+  | Extract<Line, { type: 'hello' }>
   | {
       readonly type: 'batch';
       readonly facts: readonly FactLine[];

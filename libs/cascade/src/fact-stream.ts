@@ -21,6 +21,8 @@ export interface FactStreamOptions {
   readonly after: Cursor;
   readonly timers: Timers;
   readonly logger: Logger;
+  /** Set where nothing but questions is to go out: the follower's own generation, so that it stays as it is. */
+  readonly quarantinedAs?: number | undefined;
   /** False while nothing may be published: only heartbeats go out. */
   readonly publishing: () => boolean;
   /** Called for each fact line, and for each mark without a kind. */
@@ -51,8 +53,14 @@ export class FactStream {
   }
 
   start(): void {
-    const { publisher, facts } = this.options;
-    this.write({ type: 'hello', protocol: PROTOCOL_VERSION, publisher, generation: facts.generation });
+    const { publisher, facts, quarantinedAs } = this.options;
+    this.write({
+      type: 'hello',
+      protocol: PROTOCOL_VERSION,
+      publisher,
+      generation: quarantinedAs ?? facts.generation,
+      ...(quarantinedAs !== undefined && { quarantined: true }),
+    });
     this.awaitHeartbeat();
     this.continue();
   }

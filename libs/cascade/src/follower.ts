@@ -200,8 +200,11 @@ export class Follower {
     if (hello.generation < session.generation) return this.refusedBy('generation', { generation: hello.generation });
     if (hello.generation > session.generation)
       throw new BrokenStream('The publisher speaks for another generation than it answered.');
-    if (this.refused !== undefined) this.options.logger.info('The publisher lets us follow again');
-    this.refused = undefined;
+    if (hello.quarantined === true) this.noteRefusal('quarantine', {});
+    else {
+      if (this.refused !== undefined) this.options.logger.info('The publisher lets us follow again');
+      this.refused = undefined;
+    }
     this.connected = true;
     this.reporter.connected();
   }
@@ -293,13 +296,17 @@ export class Follower {
 
   /** Said loudly when it begins, and when its reason changes; what is here stays, and forwarding goes on. */
   private refusedBy(reason: string, fields: Readonly<Record<string, unknown>>): void {
+    this.noteRefusal(reason, fields);
+    this.dialAgain();
+  }
+
+  private noteRefusal(reason: string, fields: Readonly<Record<string, unknown>>): void {
     if (this.refused !== reason)
       this.options.logger.error('The publisher refuses us, or we refuse it; we go on with what we have', {
         reason,
         ...fields,
       });
     this.refused = reason;
-    this.dialAgain();
   }
 
   private async deliver(report: Report): Promise<Delivery> {

@@ -8,7 +8,8 @@ export interface Cursor {
 /** A change of one fact for one follower, as the publisher's owner hands it over. */
 export interface PublishedChange {
   readonly follower: string;
-  readonly op: 'upsert' | 'delete';
+  /** `delete` makes a tombstone of what the store holds for this follower; `bury` also of what only the follower is known to hold. */
+  readonly op: 'upsert' | 'delete' | 'bury';
   readonly kind: string;
   readonly id: string;
   /** Present on an upsert. */
@@ -35,6 +36,14 @@ export interface FactStore {
   acknowledge(follower: string, cursor: Cursor): void;
   /** Forgets a follower that left for good. */
   remove(follower: string): void;
+}
+
+/** Facts that are projected from a log: their owner may come to speak for another generation, or project them anew. */
+export interface ProjectedFactStore extends FactStore {
+  /** Facts and tombstones stay, cursors are forgotten, since followers start over. Throws WeirError 'conflict' unless it is higher. */
+  raise(generation: number): void;
+  /** Forgets all facts, cursors and positions, and speaks for this generation, which may be lower. */
+  reset(generation: number): void;
 }
 
 /** Who may follow, decided by the publisher's owner (the Top: sites and join tokens; a Bottom: its reusable host token). */

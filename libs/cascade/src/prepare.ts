@@ -14,6 +14,8 @@ export interface PreparedChange {
   readonly id: string;
   /** Canonical JSON; undefined is a tombstone. */
   readonly body: string | undefined;
+  /** A tombstone also where nothing is known. */
+  readonly bury: boolean;
 }
 
 /**
@@ -35,7 +37,7 @@ export function prepare(
     const body = change.op === 'upsert' ? canonicalJson(change.body ?? {}) : undefined;
     if (body !== undefined && Buffer.byteLength(body) > MAX_BODY_BYTES)
       throw new WeirError('too-large', `The body of ${kind} ${id} does not fit on a line.`);
-    last.set(`${follower}\n${factKey(kind, id)}`, { follower, kind, id, body });
+    last.set(`${follower}\n${factKey(kind, id)}`, { follower, kind, id, body, bury: change.op === 'bury' });
   }
   return [...last.values()];
 }

@@ -17,6 +17,8 @@ export const helloLine = z.object({
   protocol: z.number().int(),
   publisher: z.string(),
   generation: z.number().int().positive(),
+  /** Questions and heartbeats alone come on this stream: one of the two is an older copy, and an operator has to decide. */
+  quarantined: z.boolean().optional(),
 });
 export const upsertLine = z.object({
   type: z.literal('upsert'),

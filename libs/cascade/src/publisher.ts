@@ -29,6 +29,8 @@ export interface PublisherOptions {
    * passed: a restored copy is noticed before it speaks. Those still silent then are told as unreachable.
    */
   readonly reachable?: readonly string[];
+  /** It was in quarantine when it stopped. */
+  readonly quarantined?: boolean;
 }
 
 export interface Refusal {
@@ -68,10 +70,12 @@ export class Publisher {
   private readonly awaited: Set<string>;
   private readonly startedAt: number;
   private closed = false;
+  private inQuarantine: boolean;
 
   constructor(private readonly options: PublisherOptions) {
     const { clock, timers, reachable = [] } = options;
     this.startedAt = clock.now();
+    this.inQuarantine = options.quarantined ?? false;
     this.awaited = new Set(reachable);
     for (const name of reachable) {
       const follower = this.follower(name);
@@ -113,16 +117,38 @@ export class Publisher {
   ): Promise<Refusal | undefined> {
     if (this.closed) throw unavailable('The publisher is stopping.');
     const follower = this.follower(name);
-    if (!follower.followed) {
+    if (!follower.followed && !this.inQuarantine) {
       await this.options.membership.followed(name);
       follower.followed = true;
     }
     const refusal = this.refusal(name, request);
     this.shown(name);
+    // Who has nothing yet is told our generation, and comes again.
+    if (this.inQuarantine && request.generation > 0) {
+      this.open(follower, request, stream);
+      return undefined;
+    }
     if (refusal) return refusal;
     this.acceptCursor(follower, request);
     this.open(follower, request, stream);
     return undefined;
+  }
+
+  get quarantined(): boolean {
+    return this.inQuarantine;
+  }
+
+  /** From here on nothing is published and nothing that followers say is taken over; questions to them are still answered. Idempotent. */
+  quarantine(): void {
+    if (this.inQuarantine) return;
+    this.inQuarantine = true;
+    this.startOver();
+  }
+
+  /** The store speaks for a generation above all that followers have shown: they start over, with what it holds. */
+  release(): void {
+    this.inQuarantine = false;
+    this.startOver();
   }
 
   /**
@@ -133,14 +159,12 @@ export class Publisher {
     const report = reportSchema.safeParse(body);
     if (!report.success) throw invalid('The report is malformed.', { cause: report.error });
     const { cursor, settled, observations } = report.data;
-    const { facts, events, clock } = this.options;
+    const { facts, events } = this.options;
+    if (this.inQuarantine) return this.hear(this.follower(name));
     // Not yet a divergence: a report may have been on its way while the publisher changed. The next connect tells.
     if (!this.knows(cursor)) throw new WeirError('conflict', 'The cursor is not one of this publisher.');
     const follower = this.follower(name);
-    follower.heard = clock.monotonic();
-    follower.heardAt = clock.now();
-    if (follower.reachability === 'unreachable') this.turn(follower, 'reachable', follower.heardAt);
-    this.watch(follower);
+    this.hear(follower);
     if (cursor.position > (facts.acknowledged(name)?.position ?? -1)) facts.acknowledge(name, cursor);
     follower.settled = Math.min(settled, cursor.position);
     await events.reported(name, { cursor, settled: follower.settled, observations });
@@ -251,7 +275,7 @@ export class Publisher {
     follower.settled = Math.min(follower.settled, position);
   }
 
-  private open(follower: Follower, request: Cursor, stream: OutgoingStream): void {
+  private open(follower: Follower, request: Cursor & { readonly generation: number }, stream: OutgoingStream): void {
     const { name: publisher, facts, clock, timers, logger } = this.options;
     this.disconnect(follower, `${follower.name} connected anew.`);
     const connection = new FactStream({
@@ -262,7 +286,8 @@ export class Publisher {
       after: { position: request.position, digest: request.position === 0 ? '' : request.digest },
       timers,
       logger,
-      publishing: () => this.awaited.size === 0,
+      quarantinedAs: this.inQuarantine ? request.generation : undefined,
+      publishing: () => this.awaited.size === 0 && !this.inQuarantine,
       counted: (kind) => {
         if (kind === undefined) follower.marks++;
         else this.count(follower, kind);
@@ -294,6 +319,14 @@ export class Publisher {
     if (this.awaited.size === 0) return;
     this.awaited.clear();
     this.changed();
+  }
+
+  private hear(follower: Follower): void {
+    const { clock } = this.options;
+    follower.heard = clock.monotonic();
+    follower.heardAt = clock.now();
+    if (follower.reachability === 'unreachable') this.turn(follower, 'reachable', follower.heardAt);
+    this.watch(follower);
   }
 
   private watch(follower: Follower): void {

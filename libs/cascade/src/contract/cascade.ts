@@ -435,6 +435,59 @@ export function describeCascade(
       });
     });
 
+    describe('quarantine', () => {
+      it('publishes nothing, takes nothing over and still asks, until what is wanted is published as a higher generation', async () => {
+        world.commit(upsert('paris', 'port', 'a'), upsert('tokyo', 'port', 'a'));
+        const [paris, tokyo] = [await world.following('paris'), await world.following('tokyo')];
+        const copy = new MemoryFactStore({ generation: 1 });
+        copy.commit({ ...world.facts.head(), changes: [upsert('paris', 'port', 'a'), upsert('tokyo', 'port', 'a')] });
+        world.commit(upsert('paris', 'server', 'newer'));
+        await world.quiet();
+        const standing = [paris.sink.cursor(), tokyo.sink.cursor()];
+        world.publish(copy);
+        world.current.quarantine();
+        world.commit(remove('paris', 'port', 'a'), upsert('tokyo', 'port', 'stale'));
+        await world.time.until(() =>
+          [paris, tokyo].every(({ follower: { state } }) => state.connected && state.refused?.reason === 'quarantine'),
+        );
+        const reports = world.events.reports.length;
+        paris.sink.observe({ kind: 'server', id: 's', position: 1, value: 'gone', at: 'now' });
+        paris.follower.reportSoon();
+        await world.time.advance(20_000);
+        expect([paris.sink.cursor(), tokyo.sink.cursor()]).toEqual(standing);
+        expect(world.events.reports).toHaveLength(reports);
+        expect(world.current.status('paris')).toMatchObject({ connected: true, reachability: 'reachable' });
+        expect(await world.outcome(world.current.query('paris', 'facts', {}, 1000))).toEqual({
+          value: { kind: 'facts', body: {} },
+        });
+
+        copy.commit({
+          position: copy.head().position + 1,
+          digest: 'discarded',
+          changes: [{ follower: 'paris', op: 'bury', kind: 'server', id: 'newer' }],
+        });
+        copy.raise(2);
+        world.current.release();
+        await world.quiet();
+        expect(paris.sink.facts()).toEqual([]);
+        expect(paris.sink.orphaned).toEqual([]);
+        expect(paris.sink.effects.at(-1)?.line).toMatchObject({ type: 'delete', kind: 'server', id: 'newer' });
+        expect(tokyo.sink.facts().map(({ id }) => id)).toEqual(['a', 'stale']);
+        expect(world.events.reports.at(-1)?.observations).toBeDefined();
+        expect(paris.follower.state).toEqual({ connected: true });
+      });
+
+      it('is noticed by a follower that has nothing yet no sooner than it has something', async () => {
+        world.current.quarantine();
+        const paris = await world.member('paris');
+        paris.follower.start();
+        await world.time.until(() => paris.follower.state.refused?.reason === 'quarantine');
+        world.commit(upsert('paris', 'port', 'a'));
+        await world.time.advance(5000);
+        expect(paris.sink.cursor()).toMatchObject({ generation: 1, position: 0 });
+      });
+    });
+
     describe('starting over', () => {
       it('under a new generation keeps facts until caught up, lets go of what is derived and names what holds state', async () => {
         world.commit(upsert('paris', 'network', 'n'), upsert('paris', 'port', 'a'), upsert('paris', 'server', 's'));

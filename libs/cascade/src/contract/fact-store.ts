@@ -1,4 +1,5 @@
 import type { RestartableFactStore } from '../journal';
+import type { ProjectedFactStore } from '../ports';
 import type { FactLine } from '../protocol';
 import { remove, upsert } from './world';
 
@@ -14,10 +15,12 @@ const entry = (position: number, ...changes: ReturnType<typeof upsert>[]) => ({
   changes,
 });
 
+type Store = RestartableFactStore & ProjectedFactStore;
+
 /** The suite of every FactStore; `make` gives an empty one of generation 1. */
-export function describeFactStore(name: string, make: () => RestartableFactStore): void {
+export function describeFactStore(name: string, make: () => Store): void {
   describe(`${name}, as a store of facts`, () => {
-    let store: RestartableFactStore;
+    let store: Store;
     beforeEach(() => {
       store = make();
     });
@@ -141,6 +144,40 @@ export function describeFactStore(name: string, make: () => RestartableFactStore
       expect(store.live('paris')).toEqual([]);
       expect(store.acknowledged('paris')).toBeUndefined();
       expect(at(store.live('tokyo'))).toEqual(['1 upsert port a {}']);
+    });
+
+    it('buries what only the follower is known to hold', () => {
+      const bury = { follower: 'paris', op: 'bury', kind: 'port', id: 'a' } as const;
+      store.commit(entry(1, bury));
+      expect(at(store.after('paris', 0, 10))).toEqual(['1 delete port a']);
+      expect([store.live('paris'), store.after('tokyo', 0, 10)]).toEqual([[], []]);
+      store.commit(entry(2, upsert('paris', 'port', 'a')));
+      store.commit(entry(3, bury));
+      expect(at(store.after('paris', 0, 10))).toEqual(['3 delete port a']);
+      store.acknowledge('paris', { position: 3, digest: 'event 3' });
+      expect(store.after('paris', 0, 10)).toEqual([]);
+    });
+
+    it('is raised to a higher generation with its facts and tombstones, and without cursors', () => {
+      store.commit(entry(1, upsert('paris', 'port', 'a'), upsert('paris', 'port', 'b')));
+      store.commit(entry(2, remove('paris', 'port', 'a')));
+      store.acknowledge('paris', { position: 1, digest: 'event 1' });
+      expect(() => store.raise(1)).toThrow('not above');
+      store.raise(4);
+      expect([store.generation, store.acknowledged('paris')]).toEqual([4, undefined]);
+      expect(at(store.after('paris', 0, 10))).toEqual(['1 upsert port b {}', '2 delete port a']);
+    });
+
+    it('is reset with nothing, also to a lower generation', () => {
+      store.raise(4);
+      store.commit(entry(8, upsert('paris', 'port', 'a')));
+      store.reset(2);
+      expect([store.generation, store.head(), store.live('paris'), store.digestAt(8)]).toEqual([
+        2,
+        { position: 0, digest: '' },
+        [],
+        undefined,
+      ]);
     });
 
     it('restarts with nothing, as a higher generation only', () => {

@@ -6,7 +6,7 @@ import { Link } from '../memory/link';
 import { MemoryMembership } from '../memory/membership';
 import { MemorySlice } from '../memory/slice';
 import type { PublisherSource } from '../memory/transport';
-import type { Cursor, FollowerEvents, FollowerSink, PublishedChange } from '../ports';
+import type { Cursor, FollowerEvents, FollowerSink, ProjectedFactStore, PublishedChange } from '../ports';
 import type { FactLine, Observation } from '../protocol';
 import { Publisher } from '../publisher';
 import type { FactKey, SliceMark, SliceStore } from '../slice';
@@ -23,7 +23,7 @@ export interface SteppedTime extends Clock, Timers {
 export interface CascadeParts {
   readonly time: SteppedTime;
   /** A new one, of generation 1. */
-  readonly store: RestartableFactStore;
+  readonly store: RestartableFactStore & ProjectedFactStore;
   /** Ways to whatever publisher the source names at that moment. */
   readonly transport: (publisher: PublisherSource) => Transport | Promise<Transport>;
   readonly dispose: () => void | Promise<void>;
@@ -135,7 +135,7 @@ export class CascadeWorld {
   readonly random: Random;
   readonly members: Member[] = [];
   publisher: Publisher | undefined;
-  private store: RestartableFactStore;
+  private store: RestartableFactStore & ProjectedFactStore;
 
   constructor(
     readonly parts: CascadeParts,
@@ -151,7 +151,7 @@ export class CascadeWorld {
     return this.parts.time;
   }
 
-  get facts(): RestartableFactStore {
+  get facts(): RestartableFactStore & ProjectedFactStore {
     return this.store;
   }
 

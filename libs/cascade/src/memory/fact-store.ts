@@ -1,6 +1,6 @@
 import { conflict } from '@weir/kernel';
 import type { RestartableFactStore } from '../journal';
-import type { Cursor, PublishedChange } from '../ports';
+import type { Cursor, ProjectedFactStore, PublishedChange } from '../ports';
 import { factKey, prepare } from '../prepare';
 import type { FactLine } from '../protocol';
 import { Retention } from '../retention';
@@ -21,7 +21,7 @@ interface FollowerRows {
 }
 
 /** The twin of the SQLite store, for worlds without a disk. */
-export class MemoryFactStore implements RestartableFactStore {
+export class MemoryFactStore implements RestartableFactStore, ProjectedFactStore {
   private readonly followers = new Map<string, FollowerRows>();
   private readonly digests = new Map<number, string>();
   private readonly cursors = new Map<string, Cursor>();
@@ -44,10 +44,10 @@ export class MemoryFactStore implements RestartableFactStore {
   commit(entry: Cursor & { readonly changes: readonly PublishedChange[] }): void {
     const { position, digest } = entry;
     const changes = prepare(this.stand, entry).sort((a, b) => compare(a.kind, b.kind) || compare(a.id, b.id));
-    for (const { follower, kind, id, body } of changes) {
+    for (const { follower, kind, id, body, bury } of changes) {
       const { rows, tombstones, order } = this.of(follower);
       const key = factKey(kind, id);
-      if (rows.get(key)?.body === body) continue;
+      if (!bury && rows.get(key)?.body === body) continue;
       const row = { position, kind, id, body };
       rows.set(key, row);
       if (body === undefined) tombstones.set(key, row);
@@ -99,6 +99,16 @@ export class MemoryFactStore implements RestartableFactStore {
 
   restart(generation: number): void {
     if (generation <= this.current) throw conflict(`Generation ${generation} is not above ${this.current}.`);
+    this.reset(generation);
+  }
+
+  raise(generation: number): void {
+    if (generation <= this.current) throw conflict(`Generation ${generation} is not above ${this.current}.`);
+    this.current = generation;
+    this.cursors.clear();
+  }
+
+  reset(generation: number): void {
     this.current = generation;
     this.followers.clear();
     this.cursors.clear();

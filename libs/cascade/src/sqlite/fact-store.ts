@@ -1,7 +1,7 @@
 import type { Database, Statement } from 'better-sqlite3';
 import { conflict, WeirError, type Clock, type Random } from '@weir/kernel';
 import { Journal, type RestartableFactStore } from '../journal';
-import type { Cursor, PublishedChange } from '../ports';
+import type { Cursor, ProjectedFactStore, PublishedChange } from '../ports';
 import { prepare, type PreparedChange } from '../prepare';
 import type { FactLine } from '../protocol';
 import { Retention } from '../retention';
@@ -41,7 +41,7 @@ interface FactRow {
 }
 
 /** Keeps facts, tombstones and cursors in one SQLite file of its own. */
-export class SqliteFactStore implements RestartableFactStore {
+export class SqliteFactStore implements RestartableFactStore, ProjectedFactStore {
   private readonly database: Database;
   private readonly durability: Durability;
   private readonly retention = new Retention();
@@ -62,12 +62,7 @@ export class SqliteFactStore implements RestartableFactStore {
     }
     this.current = generation;
     this.stand = known ? { position: known.position, digest: known.digest } : { position: 0, digest: '' };
-    if (known?.generation !== generation) {
-      this.database.transaction(() => {
-        this.statements.forgetCursors.run();
-        this.statements.stand.run(generation, this.stand.position, this.stand.digest);
-      })();
-    }
+    if (known?.generation !== generation) this.speakFor(generation);
     for (const { follower, position, digest } of this.statements.cursors.all())
       this.cursors.set(follower, { position, digest });
     this.commitAll = this.database.transaction((entry: Cursor, changes: readonly PreparedChange[]) => {
@@ -140,6 +135,16 @@ export class SqliteFactStore implements RestartableFactStore {
 
   restart(generation: number): void {
     if (generation <= this.current) throw conflict(`Generation ${generation} is not above ${this.current}.`);
+    this.reset(generation);
+  }
+
+  raise(generation: number): void {
+    if (generation <= this.current) throw conflict(`Generation ${generation} is not above ${this.current}.`);
+    this.speakFor(generation);
+    this.cursors.clear();
+  }
+
+  reset(generation: number): void {
     this.database.transaction(() => {
       this.database.exec('DELETE FROM fact; DELETE FROM body; DELETE FROM entry; DELETE FROM cursor;');
       this.statements.stand.run(generation, 0, '');
@@ -154,12 +159,20 @@ export class SqliteFactStore implements RestartableFactStore {
     this.database.close();
   }
 
+  private speakFor(generation: number): void {
+    this.database.transaction(() => {
+      this.statements.forgetCursors.run();
+      this.statements.stand.run(generation, this.stand.position, this.stand.digest);
+    })();
+    this.current = generation;
+  }
+
   private write({ position, digest }: Cursor, changes: readonly PreparedChange[]): void {
     const { statements } = this;
     const bodies = new Map<string, number | bigint>();
-    for (const { follower, kind, id, body } of changes) {
+    for (const { follower, kind, id, body, bury } of changes) {
       const known = statements.known.get(follower, kind, id);
-      if (body === undefined ? !known || known.text === null : known?.text === body) continue;
+      if (!bury && (body === undefined ? !known || known.text === null : known?.text === body)) continue;
       let stored: number | bigint | null = null;
       if (body !== undefined) {
         stored = bodies.get(body) ?? statements.addBody.run(body).lastInsertRowid;
@@ -183,6 +196,11 @@ export function openJournal(file: string, clock: Clock, random: Random): Journal
     clock,
     random,
   );
+}
+
+/** Opens the facts that are projected from a log, in whatever generation they were told; new ones are of this one. */
+export function openProjectedFacts(file: string, generation: number): SqliteFactStore {
+  return new SqliteFactStore({ file, generation: generationOf(file) ?? generation });
 }
 
 function generationOf(file: string): number | undefined {
