@@ -11,7 +11,7 @@ const allowed = {
   'event-store': [],
   'openstack-api': ['domain'],
   'local-controller': ['topology', 'pipeline', 'packet', 'cascade', 'openflow', 'ovsdb'],
-  'site-drivers': ['topology', 'pipeline', 'openstack-api', 'cascade', 'local-controller'],
+  'site-drivers': ['topology', 'pipeline', 'packet', 'openstack-api', 'cascade', 'local-controller'],
   lab: [],
   testing: ['domain', 'topology', 'packet', 'pipeline', 'openstack-api', 'openflow'],
 };

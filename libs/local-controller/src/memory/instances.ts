@@ -4,6 +4,8 @@ import type { ExecOptions, ExecResult, InstanceInterface, Instances, InstanceSta
 
 export interface MemoryInstance {
   readonly server: ServerId;
+  /** The server's, as its user gave it. */
+  readonly name: string;
   readonly interfaces: readonly InstanceInterface[];
   readonly running: boolean;
 }
@@ -22,13 +24,14 @@ export class MemoryInstances implements Instances {
   /** What the next calls about a server reject with. */
   readonly faults = new Map<ServerId, Error>();
   /** Answers commands. */
-  answer: (server: ServerId, command: readonly string[], options: ExecOptions) => ExecResult = () => ({
-    exitCode: 0,
-    timedOut: false,
-    truncated: false,
-    stdout: new Uint8Array(),
-    stderr: new Uint8Array(),
-  });
+  answer: (server: ServerId, command: readonly string[], options: ExecOptions) => ExecResult | Promise<ExecResult> =
+    () => ({
+      exitCode: 0,
+      timedOut: false,
+      truncated: false,
+      stdout: new Uint8Array(),
+      stderr: new Uint8Array(),
+    });
 
   constructor(private readonly options: MemoryInstancesOptions = {}) {}
 
@@ -53,6 +56,7 @@ export class MemoryInstances implements Instances {
     await this.reach(server.id);
     this.instances.set(server.id, {
       server: server.id,
+      name: server.name,
       interfaces,
       running: this.instances.get(server.id)?.running ?? false,
     });

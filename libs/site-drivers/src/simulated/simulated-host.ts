@@ -11,7 +11,7 @@ export interface SimulatedDatabase extends Database {
   addDevice(name: string): void;
 }
 
-export interface SimulatedHostOptions extends Pick<SimulatedInstancesOptions, 'started' | 'removing'> {
+export interface SimulatedHostOptions extends Pick<SimulatedInstancesOptions, 'started' | 'changed' | 'removing'> {
   readonly endpoint: Ip;
   readonly database: SimulatedDatabase;
   readonly underlay: SimulatedUnderlay;
@@ -30,12 +30,13 @@ export class SimulatedHost implements TunnelEnd {
   readonly instances: SimulatedInstances;
 
   constructor(options: SimulatedHostOptions) {
-    const { endpoint, database, underlay, delivered, started, removing } = options;
+    const { endpoint, database, underlay, delivered, started, changed, removing } = options;
     this.endpoint = endpoint;
     this.database = database;
     this.instances = new SimulatedInstances({
       plugged: (device) => database.addDevice(device),
       ...(started && { started }),
+      ...(changed && { changed }),
       ...(removing && { removing }),
     });
     database.onPortsChanged((ports) => {
