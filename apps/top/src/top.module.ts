@@ -2,7 +2,7 @@ import { type DynamicModule, Module } from '@nestjs/common';
 import { APP_GUARD, APP_INTERCEPTOR } from '@nestjs/core';
 import { CqrsModule } from '@nestjs/cqrs';
 import type { EventStore as EventStorePort } from '@weir/event-store';
-import type { Random } from '@weir/kernel';
+import type { Clock, Logger, Random } from '@weir/kernel';
 import type { Core } from './core';
 import { ComputeController } from './compute/compute.controller';
 import { Servers } from './compute/servers';
@@ -23,8 +23,12 @@ import { Underlay } from './network/underlay';
 import { EventsController } from './operations/events.controller';
 import { ExecController } from './operations/exec.controller';
 import { HealthController } from './operations/health.controller';
+import { Maintenance } from './operations/maintenance';
+import { MaintenanceController } from './operations/maintenance.controller';
 import { Metrics } from './operations/metrics';
 import { EventStore } from './operations/ports';
+import { ReadModelsController } from './operations/read-models.controller';
+import { Verifier } from './operations/verification';
 import { IntendHandler, Shell } from './orchestration/commands';
 import { Gateway } from './orchestration/gateway';
 import { Identifiers } from './orchestration/identifiers';
@@ -35,7 +39,9 @@ import { SitesController } from './sites/sites.controller';
 /** Everything that the controllers stand on, made by the composition root. */
 export interface TopParts {
   readonly core: Core;
+  readonly clock: Clock;
   readonly random: Random;
+  readonly logger: Logger;
   readonly store: EventStorePort;
   readonly identities: IdentityStore;
   readonly authentication: Authentication;
@@ -62,6 +68,8 @@ export class TopModule {
         ComputeController,
         SitesController,
         EventsController,
+        ReadModelsController,
+        MaintenanceController,
         ExecController,
         HealthController,
       ],
@@ -71,6 +79,8 @@ export class TopModule {
         value(NetworkModels, core.models),
         value(Sites, core.sites),
         value(Metrics, core.metrics),
+        value(Maintenance, new Maintenance(parts.clock, parts.random, parts.logger)),
+        value(Verifier, new Verifier(parts.store, core.rows, (...asked) => core.publisher.query(...asked))),
         value(EventStore, parts.store),
         value(Picks, picks),
         value(Identifiers, identifiers),

@@ -43,7 +43,7 @@ export async function createTop(options: TopOptions, storage: Storage): Promise<
   const adapter = fastifyAdapter(random, cascadeHttpHandler(core.publisher, { logger }));
   // eslint-disable-next-line @typescript-eslint/no-unsafe-class-instance-assignment -- Nest types its options as a class and documents them as a literal
   const settings: NestApplicationOptions = { logger: ['error', 'warn'], bodyParser: false };
-  const module = TopModule.with({ core, random, store: storage.store, identities, authentication });
+  const module = TopModule.with({ core, clock, random, logger, store: storage.store, identities, authentication });
   const application = await NestFactory.create<NestFastifyApplication>(module, adapter, settings);
   registerJsonParser(adapter);
   application.useGlobalFilters(new ErrorFilter(logger));

@@ -1,6 +1,10 @@
-import { Controller, Get, Query } from '@nestjs/common';
+import { Controller, Get, HttpCode, Post, Query, Res } from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
+import type { FastifyReply } from 'fastify';
+import { Maintenance } from './maintenance';
+import { begun } from './maintenance.controller';
 import { EventStore } from './ports';
+import { type Verification, Verifier } from './verification';
 import type { RecordedEvent, RowReader } from '@weir/event-store';
 import { invalid, notFound } from '@weir/kernel';
 import { many, one, parseLimit, type RawQuery } from '@weir/openstack-api';
@@ -26,7 +30,20 @@ export class EventsController {
   constructor(
     private readonly gateway: Gateway,
     private readonly store: EventStore,
+    private readonly verifier: Verifier,
+    private readonly maintenance: Maintenance,
   ) {}
+
+  /** Reads the whole log, whatever is written meanwhile, and asks all sites for the seals that they hold. */
+  @Post('verify')
+  @HttpCode(202)
+  verify(@From() { caller }: Asking, @Res({ passthrough: true }) reply: FastifyReply) {
+    adminsOnly(caller);
+    return begun(
+      reply,
+      this.maintenance.begin('verify', async () => verificationView(await this.verifier.verify())),
+    );
+  }
 
   @Get()
   async list(@From() { caller }: Asking, @Query() query: RawQuery) {
@@ -98,4 +115,8 @@ function eventView(event: RecordedEvent) {
     digest: event.digest,
     data: event.data,
   };
+}
+
+function verificationView({ firstWrong, ...verification }: Verification) {
+  return { ...verification, first_wrong: firstWrong };
 }

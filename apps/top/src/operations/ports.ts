@@ -1,9 +1,17 @@
 import type { EventStore as EventStorePort } from '@weir/event-store';
 
+type Used = Pick<
+  EventStorePort,
+  'readAll' | 'readStream' | 'head' | 'positionAt' | 'verify' | 'rebuild' | 'checkRebuild'
+>;
+
 /** Ports as Nest's container names them: an interface has no value at run time, an abstract class has. */
-export abstract class EventStore implements Pick<EventStorePort, 'readAll' | 'readStream' | 'head' | 'positionAt'> {
+export abstract class EventStore implements Used {
   abstract readAll: EventStorePort['readAll'];
   abstract readStream: EventStorePort['readStream'];
   abstract positionAt: EventStorePort['positionAt'];
   abstract head: EventStorePort['head'];
+  abstract verify: EventStorePort['verify'];
+  abstract rebuild: EventStorePort['rebuild'];
+  abstract checkRebuild: EventStorePort['checkRebuild'];
 }
