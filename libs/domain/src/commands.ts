@@ -75,6 +75,25 @@ export interface RaiseGeneration {
   readonly from: number;
 }
 
+/** What a site, or the Top's own record of what it published, has shown. */
+export interface FindDivergence {
+  readonly siteId: SiteId | null;
+  readonly generation: number;
+  readonly position: number;
+  readonly digest: string;
+}
+export interface SettleDivergence {
+  readonly siteId: SiteId;
+  readonly by: 'adopt' | 'discard';
+}
+export interface DiscardedFact {
+  readonly kind: string;
+  readonly id: string;
+}
+export interface LiftQuarantine {
+  readonly discarded: readonly { readonly siteId: SiteId; readonly facts: readonly DiscardedFact[] }[];
+}
+
 export interface CreateNetwork extends NetworkFields {
   readonly networkId: NetworkId;
   readonly projectId: ProjectId;

@@ -27,6 +27,20 @@ export const siteEvents = {
     since: z.iso.datetime().meta({ format: 'RFC 3339 time, UTC' }).describe('When it was heard last.'),
   }),
   SiteReachable: event(1, 'It speaks again.', {}),
+  FactsDiscarded: event(
+    1,
+    'An operator ends a quarantine: what the site holds and the log does not know is deleted there, explicitly. Many make several events of one append.',
+    {
+      facts: z
+        .array(
+          z.strictObject({
+            kind: name.describe('As in the cascade: `server`, `port`, `network`, …'),
+            id: name.describe('Which one.'),
+          }),
+        )
+        .describe('What is deleted there.'),
+    },
+  ),
   SiteRemoved: event(
     1,
     'An admin removes it, no server holding capacity there; its name and zones are freed in the same append.',

@@ -1,5 +1,6 @@
 import { type Decider, type SiteId, unreachable } from '@weir/kernel';
 import { IdInUse, InvalidInput, MAX_MTU, MIN_MTU, refuseMore, refuseOutside } from '../bounds';
+import type { DiscardedFact } from '../commands';
 import type { SiteEvent } from '../events/index';
 import { JoinTokenUnknown, JoinTokenUsed, SiteNotActive, SiteNotFound, SiteUnreachable } from './errors';
 
@@ -23,7 +24,11 @@ export type SiteCommand =
   | { readonly type: 'ActivateSite'; readonly siteId: SiteId }
   | { readonly type: 'MarkUnreachable'; readonly siteId: SiteId; readonly since: string }
   | { readonly type: 'MarkReachable'; readonly siteId: SiteId }
+  | { readonly type: 'DiscardFacts'; readonly siteId: SiteId; readonly facts: readonly DiscardedFact[] }
   | { readonly type: 'RemoveSite'; readonly siteId: SiteId };
+
+/** In one event: more make another. */
+const DISCARDED_AT_ONCE = 1000;
 
 /** Part of stream names and of `<data center>:<zone>`, so no colon and nothing that needs escaping. */
 const LABEL = /^[A-Za-z0-9._-]{1,64}$/;
@@ -61,6 +66,11 @@ export const site: Decider<SiteState, SiteCommand, SiteEvent> = {
         return [{ type: 'SiteUnreachable', data: { since: command.since } }];
       case 'MarkReachable':
         return current.unreachableSince === null ? [] : [{ type: 'SiteReachable', data: {} }];
+      case 'DiscardFacts':
+        return Array.from({ length: Math.ceil(command.facts.length / DISCARDED_AT_ONCE) }, (_, n) => ({
+          type: 'FactsDiscarded',
+          data: { facts: command.facts.slice(n * DISCARDED_AT_ONCE, (n + 1) * DISCARDED_AT_ONCE) },
+        }));
       case 'RemoveSite':
         return [{ type: 'SiteRemoved', data: { availabilityZones: current.availabilityZones } }];
       default:

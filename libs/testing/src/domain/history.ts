@@ -10,6 +10,7 @@ export function completeHistory(): Log {
   networks(log);
   routersAndPorts(log);
   servers(log);
+  quarantine(log);
   return log;
 }
 
@@ -26,6 +27,14 @@ function sites(log: Log): void {
   const gone = sample.addSite({ siteId: idOf('site', 2), name: 'oslo', dataCenter: 'oslo', driver: 'simulated' });
   log.run(domain.addSite(gone));
   log.run(domain.removeSite({ siteId: gone.siteId }));
+}
+
+function quarantine(log: Log): void {
+  const siteId = idOf('site');
+  log.run(domain.findDivergence({ siteId, generation: 1, position: 900, digest: idOf('event') }));
+  log.run(domain.settleDivergence({ siteId, by: 'discard' }));
+  const facts = [{ kind: 'server', id: idOf('server', 77) }];
+  log.run(domain.liftQuarantine({ discarded: [{ siteId, facts }] }));
 }
 
 function networks(log: Log): void {
