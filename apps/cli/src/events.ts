@@ -3,10 +3,12 @@ import { z } from 'zod';
 import { type Output, withOutput } from './options';
 import { rows } from './output';
 import { connect, print } from './session';
+import { addVerify } from './verify';
 
 /** `weir events …` */
 export function addEvents(program: Command): void {
-  withOutput(program.command('events'))
+  const events = withOutput(program.command('events'));
+  events
     .description('the events of one server, network, router, port, subnet or site, oldest first')
     .argument('<kind>')
     .argument('<id>')
@@ -16,4 +18,5 @@ export function addEvents(program: Command): void {
         .parse(await (await connect()).get('/weir/v1/events', { kind, id }));
       print(rows(answer.events, ['position', 'time', 'stream', 'type'], options.output));
     });
+  addVerify(events);
 }

@@ -1,6 +1,7 @@
 import { Command } from 'commander';
 import { addEvents } from './events';
 import { addExec } from './exec';
+import { addReadModels } from './read-models';
 import { addSites } from './sites';
 
 /** Exit codes: 0 done, 1 refused or failed, 2 wrong usage; `exec` gives its command's own. */
@@ -11,11 +12,14 @@ const program = new Command('weir')
   .exitOverride((error) => {
     process.exitCode = error.exitCode === 0 ? 0 : USAGE_EXIT_CODE;
     throw error;
-  });
+  })
+  // Else `-o` of a command inside a group would be taken for the group's.
+  .enablePositionalOptions();
 
 addExec(program);
 addSites(program);
 addEvents(program);
+addReadModels(program);
 
 program.parseAsync().catch((error: unknown) => {
   if (error instanceof Error && 'exitCode' in error) return;
