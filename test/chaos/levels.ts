@@ -14,7 +14,7 @@ import { STATE_HOLDING as HOST_STATE_HOLDING } from '@weir/local-controller';
 import { MemoryControllerState, MemoryInstances, MemorySwitch } from '@weir/local-controller/memory';
 import { MemorySwitchDatabase } from '@weir/ovsdb/memory';
 import { Bottom } from '../../apps/bottom/src/bottom';
-import { SiteRecords } from '../../apps/bottom/src/records';
+import { MemorySiteRecords } from '../../apps/bottom/src/memory-records';
 import { STATE_HOLDING } from '../../apps/bottom/src/site';
 import { Host } from '../../apps/host/src/host';
 import type { ErringPublisher } from './erring-publisher';
@@ -40,7 +40,7 @@ export interface Level {
 export class BottomLevel implements Level {
   private readonly parts;
   private readonly slice = new MemorySlice({ stateHolding: STATE_HOLDING });
-  private readonly records = new SiteRecords(':memory:');
+  private readonly records = new MemorySiteRecords();
   private readonly journal: Journal;
   private readonly key = makeKey(systemRandom);
   private transport: Transport | undefined;

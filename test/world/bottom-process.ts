@@ -2,7 +2,7 @@ import { Journal, makeKey, Slice } from '@weir/cascade';
 import { type Link, MemoryFactStore } from '@weir/cascade/memory';
 import { Bottom } from '../../apps/bottom/src/bottom';
 import { joinTop } from '../../apps/bottom/src/join';
-import { SiteRecords } from '../../apps/bottom/src/records';
+import { MemorySiteRecords } from '../../apps/bottom/src/memory-records';
 import { STATE_HOLDING } from '../../apps/bottom/src/site';
 import { SliceDisk } from './disk';
 import type { Ground } from './ground';
@@ -18,7 +18,7 @@ export class BottomProcess {
   readonly hostToken: string;
   readonly disk = new SliceDisk();
   readonly slice = new Slice(this.disk, { stateHolding: STATE_HOLDING });
-  records = new SiteRecords(':memory:');
+  records = new MemorySiteRecords();
   journal: MemoryFactStore;
   running: Running | undefined;
   private readonly key: string;
@@ -72,7 +72,7 @@ export class BottomProcess {
   lose(): void {
     this.disk.lose();
     this.records.close();
-    this.records = new SiteRecords(':memory:');
+    this.records = new MemorySiteRecords();
     this.journal = new MemoryFactStore({ generation: this.ground.clock.now() });
     this.recovering = true;
   }

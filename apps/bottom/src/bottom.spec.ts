@@ -18,7 +18,8 @@ import { Link, MemoryFactStore, memoryJournal, memoryLink, MemoryMembership, Mem
 import type { FactBody, FactKind } from '@weir/topology';
 import { VirtualTime } from '@weir/testing/time';
 import { Bottom } from './bottom';
-import { SiteRecords, type HostConfig } from './records';
+import { MemorySiteRecords } from './memory-records';
+import type { HostConfig } from './records';
 import { STATE_HOLDING } from './site';
 
 const KINDS = ['network', 'subnet', 'router', 'router-interface', 'port', 'server', 'site'] as const;
@@ -153,7 +154,7 @@ class World {
   topStore = new MemoryFactStore({ generation: 1 });
   top: Publisher;
   readonly topLink: Link;
-  records = new SiteRecords(':memory:');
+  records = new MemorySiteRecords();
   slice = new MemorySlice({ stateHolding: STATE_HOLDING });
   journal: Journal;
   bottom: Bottom | undefined;
@@ -570,7 +571,7 @@ describe('a Bottom', () => {
       await world.stopBottom();
       world.commit(remove('server', 3));
       world.records.close();
-      world.records = new SiteRecords(':memory:');
+      world.records = new MemorySiteRecords();
       world.slice = new MemorySlice({ stateHolding: STATE_HOLDING });
       await world.time.advance(1000);
       world.journal = memoryJournal(world.time, world.random);
@@ -590,7 +591,7 @@ describe('a Bottom', () => {
       await world.stopBottom();
       world.topLink.cut();
       world.records.close();
-      world.records = new SiteRecords(':memory:');
+      world.records = new MemorySiteRecords();
       world.slice = new MemorySlice({ stateHolding: STATE_HOLDING });
       await world.time.advance(1000);
       world.journal = memoryJournal(world.time, world.random);

@@ -132,6 +132,12 @@ export class Bottom {
       }
       case 'hosts':
         return { hosts: this.hosts.all().map(({ name }) => this.describeHost(name)) };
+      case HELD_FACTS: {
+        const question = heldFactsQuestion.safeParse(body);
+        if (!question.success) throw invalid('What is held is asked for with `after`, if anything.');
+        const { slice } = this.options;
+        return heldFactsPage([...slice.facts(), ...slice.orphans()], question.data);
+      }
       case 'status':
         return this.site.status();
       case 'seals':

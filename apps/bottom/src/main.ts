@@ -8,8 +8,8 @@ import { openJournal, SqliteSlice } from '@weir/cascade/sqlite';
 import { Bottom } from './bottom';
 import { joinTop } from './join';
 import { jsonLogger } from './json-logger';
-import { SiteRecords } from './records';
 import { STATE_HOLDING } from './site';
+import { SqliteSiteRecords } from './sqlite-records';
 import { StateDir } from './state-dir';
 
 const USAGE = `weir-bottom --top URL --token T --state DIR [--remove-host NAME]...
@@ -62,7 +62,7 @@ async function run({ top, token, state: path, removed }: Arguments): Promise<voi
   const recovering = state.has('key') && !state.has('records.db');
   const key = state.keep('key', () => makeKey(systemRandom));
   const hostToken = state.keep('host-token', () => makeToken(systemRandom));
-  const records = new SiteRecords(state.file('records.db'));
+  const records = new SqliteSiteRecords(state.file('records.db'));
   const journal = openJournal(state.file('journal.db'), systemClock, systemRandom);
   const slice = new SqliteSlice({ file: state.file('site.db'), durability: 'full', stateHolding: STATE_HOLDING });
   for (const name of removed) {

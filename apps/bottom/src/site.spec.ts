@@ -6,7 +6,8 @@ import { MemoryFactStore, MemorySlice } from '@weir/cascade/memory';
 import { hostPlacement, Span, type FactBody, type FactChange, type FactKind, type SpanChange } from '@weir/topology';
 import { VirtualTime } from '@weir/testing/time';
 import { Hosts } from './hosts';
-import { SiteRecords, type HostConfig } from './records';
+import { MemorySiteRecords } from './memory-records';
+import type { HostConfig } from './records';
 import { Site, STATE_HOLDING } from './site';
 
 const HOSTS = ['h1', 'h2', 'h3'];
@@ -102,7 +103,7 @@ class Rig {
   readonly tombstones = new Set<string>();
   readonly slice = new MemorySlice({ stateHolding: STATE_HOLDING });
   readonly store = new MemoryFactStore({ generation: 1 });
-  readonly records = new SiteRecords(':memory:');
+  readonly records = new MemorySiteRecords();
   private readonly random = seededRandom(1);
   private hosts: Hosts | undefined;
   private site: Site | undefined;
