@@ -1,11 +1,13 @@
 import { type FactStore, Publisher } from '@weir/cascade';
-import { raiseGeneration, streams } from '@weir/domain';
+import { raiseGeneration, streams, views } from '@weir/domain';
 import type { EventStore, RowReader } from '@weir/event-store';
 import type { Clock, Logger, Random, Timers } from '@weir/kernel';
 import { endClosings } from './network/closings';
 import { NetworkModels } from './network/models';
 import { Metrics } from './operations/metrics';
 import { Intend, Shell } from './orchestration/commands';
+import { Rehearsals } from './orchestration/rehearsals';
+import { ScopedRows } from './orchestration/scoped-rows';
 import { type Run, SiteIntake } from './sites/intake';
 import { SiteMembership } from './sites/membership';
 import type { Observed } from './sites/observed';
@@ -31,6 +33,7 @@ export interface CorePorts {
 /** A Top without its HTTP: commands, read models, and the publication to the sites. */
 export interface Core {
   readonly shell: Shell;
+  readonly rehearsals: Rehearsals;
   readonly rows: RowReader;
   readonly facts: FactStore;
   readonly publisher: Publisher;
@@ -47,7 +50,8 @@ const NOBODY = { requestId: 'start', actor: 'top', projectId: undefined } as con
 
 /** Puts a Top together over its ports, ends what a dead one left half done, and resolves when the sites' facts are at the log's head. */
 export async function startCore(ports: CorePorts): Promise<Core> {
-  const { store, rows, observed, clock, timers, random, logger } = ports;
+  const { store, observed, clock, timers, random, logger } = ports;
+  const rows = new ScopedRows(ports.rows);
   const shell = new Shell({ store, clock, timers, random });
   const run: Run = (origin, { command, lane }) => shell.execute(new Intend(origin, command, lane));
 
@@ -84,6 +88,7 @@ export async function startCore(ports: CorePorts): Promise<Core> {
 
   return {
     shell,
+    rehearsals: new Rehearsals({ store, rows: ports.rows, views }),
     rows,
     facts,
     publisher,

@@ -11,6 +11,8 @@ export interface ExecuteContext {
   readonly clock: Clock;
   readonly timers: Timers;
   readonly random: Random;
+  /** For logs that are one underneath; else each store has its own. */
+  readonly lanes?: Lanes;
 }
 
 export interface ExecuteOptions {
@@ -59,8 +61,8 @@ export async function execute<T>(
   attempt: (read: StreamReader, tryNumber: number) => Promise<Decision<T>>,
 ): Promise<Executed<T>> {
   if (options.lane === undefined) return untilDone(context, options, attempt);
-  const lanes = lanesOf.get(context.store) ?? new Lanes();
-  lanesOf.set(context.store, lanes);
+  const lanes = context.lanes ?? lanesOf.get(context.store) ?? new Lanes();
+  if (!context.lanes) lanesOf.set(context.store, lanes);
   return lanes.run(options.lane, () => untilDone(context, options, attempt));
 }
 

@@ -24,6 +24,7 @@ import { Picks } from '../network/picks';
 import { projectFor, visible } from '../network/scope';
 import { Gateway } from '../orchestration/gateway';
 import { Identifiers } from '../orchestration/identifiers';
+import { chosen, tryFromHere } from '../orchestration/scope';
 import type { SiteIntake } from '../sites/intake';
 import { serverModel } from './models';
 import { chooseZone, type Zone } from './placement';
@@ -58,7 +59,8 @@ export class Servers {
       ramMb: flavor.ramMb * count,
       diskGb: flavor.diskGb * count,
     };
-    const choose = () => this.gateway.read((rows) => chooseZone(rows, body.availability_zone, needed));
+    const choose = () =>
+      this.gateway.read((rows) => chosen('zone', () => chooseZone(rows, body.availability_zone, needed)));
 
     const inputs = ({ siteId, zone, availabilityZone }: Zone): readonly CreateServer[] =>
       serverIds.map((serverId, index) => ({
@@ -85,6 +87,7 @@ export class Servers {
         }),
       }));
 
+    const again = tryFromHere();
     for (;;) {
       const zone = await choose();
       try {
@@ -93,6 +96,7 @@ export class Servers {
       } catch (error) {
         // Another request was first. Where the zone is ours to choose there may be room elsewhere; the read model knows by now.
         if (!(error instanceof NoCapacity) || body.availability_zone?.includes(':')) throw error;
+        again();
       }
     }
   }

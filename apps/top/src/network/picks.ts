@@ -12,6 +12,7 @@ import {
 } from '@weir/domain';
 import type { RowReader } from '@weir/event-store';
 import { type Ip, ipv4ToNumber, type Mac, type NetworkId, type Random, type SubnetId } from '@weir/kernel';
+import { chosen } from '../orchestration/scope';
 
 /** Of pools up to this size the taken addresses are read at once; in larger ones a few single addresses are looked up. */
 const READ_WHOLE = 4096;
@@ -25,27 +26,20 @@ export class Picks {
 
   /** One free address of the network: of its first subnet that has one. A network without subnets gives none. Throws IpAddressGenerationFailure. */
   address(network: NetworkId): readonly AddressChoice[] {
-    const subnets = this.rows.live('rm_subnets', { network_id: network }).map((row) => row['id'] as SubnetId);
-    if (subnets.length === 0) return [];
-    for (const subnet of subnets) {
-      const ip = this.free(subnet);
-      if (ip !== undefined) return [{ subnetId: subnet, ip, picked: true }];
-    }
-    throw new IpAddressGenerationFailure(network);
+    return chosen('addresses', () => this.anyAddress(network));
   }
 
   addressIn(network: NetworkId, subnet: SubnetId): AddressChoice {
-    const ip = this.free(subnet);
-    if (ip === undefined) throw new IpAddressGenerationFailure(network);
-    return { subnetId: subnet, ip, picked: true };
+    return chosen('address', () => {
+      const ip = this.candidate(subnet);
+      if (ip === undefined) throw new IpAddressGenerationFailure(network);
+      return { subnetId: subnet, ip, picked: true };
+    });
   }
 
   /** For the DHCP server of a subnet that loses its gateway; undefined where none is free. */
   free(subnet: SubnetId): Ip | undefined {
-    const row = this.rows.get('rm_subnets', { id: subnet });
-    if (!row) return undefined;
-    const pools = row['allocation_pools'] as unknown as readonly AllocationPool[];
-    return pickAddress({ pools, taken: this.taken(subnet, sizeOf(pools)), random: this.random });
+    return chosen('free', () => this.candidate(subnet) ?? null) ?? undefined;
   }
 
   mac(asked: Mac | undefined): MacChoice {
@@ -53,18 +47,37 @@ export class Picks {
   }
 
   newMac(): Mac {
-    return candidateMac(this.random);
+    return chosen('mac', () => candidateMac(this.random));
   }
 
   segment(type: SegmentType, key: number | undefined): Segment & { readonly picked: boolean } {
     if (key !== undefined) return { type, key, picked: false };
-    const segment = candidateSegment(
-      type,
-      (candidate) => this.rows.get('rm_segments', { segment_type: type, segment_key: candidate }) !== undefined,
-      this.random,
-    );
-    if (!segment) throw new NoNetworkAvailable();
-    return { ...segment, picked: true };
+    return chosen('segment', () => {
+      const segment = candidateSegment(
+        type,
+        (candidate) => this.rows.get('rm_segments', { segment_type: type, segment_key: candidate }) !== undefined,
+        this.random,
+      );
+      if (!segment) throw new NoNetworkAvailable();
+      return { ...segment, picked: true };
+    });
+  }
+
+  private anyAddress(network: NetworkId): readonly AddressChoice[] {
+    const subnets = this.rows.live('rm_subnets', { network_id: network }).map((row) => row['id'] as SubnetId);
+    if (subnets.length === 0) return [];
+    for (const subnet of subnets) {
+      const ip = this.candidate(subnet);
+      if (ip !== undefined) return [{ subnetId: subnet, ip, picked: true }];
+    }
+    throw new IpAddressGenerationFailure(network);
+  }
+
+  private candidate(subnet: SubnetId): Ip | undefined {
+    const row = this.rows.get('rm_subnets', { id: subnet });
+    if (!row) return undefined;
+    const pools = row['allocation_pools'] as unknown as readonly AllocationPool[];
+    return pickAddress({ pools, taken: this.taken(subnet, sizeOf(pools)), random: this.random });
   }
 
   private taken(subnet: SubnetId, size: number): ReadonlySet<Ip> | ((ip: Ip) => boolean) {

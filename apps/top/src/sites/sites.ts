@@ -8,6 +8,7 @@ import type { Run } from './intake';
 import type { SiteIntake } from './intake';
 import { secretHash } from './membership';
 import { asOfPosition } from '../orchestration/past';
+import { chosen, unlessRehearsed } from '../orchestration/scope';
 import type { Observed } from './observed';
 import type { SitePublication } from './publication';
 import type { SiteReachability } from './reachability';
@@ -26,8 +27,8 @@ export class Sites {
 
   /** The join token is told here, once; only its hash is kept. */
   async add(origin: Origin, body: SiteCreate): Promise<{ readonly site: SiteModel; readonly joinToken: string }> {
-    const siteId = this.random.uuid() as SiteId;
-    const joinToken = makeToken(this.random);
+    const siteId = chosen('id', () => this.random.uuid() as SiteId);
+    const joinToken = chosen('join token', () => makeToken(this.random));
     await this.run(origin, {
       command: () =>
         addSite({
@@ -54,8 +55,10 @@ export class Sites {
   async remove(origin: Origin, id: string): Promise<void> {
     const siteId = rowOf(this.rows, id)['id'] as SiteId;
     await this.run(origin, { command: () => removeSite({ siteId }) });
-    this.publisher.remove(siteId);
-    this.observed.forget(siteId);
+    unlessRehearsed(() => {
+      this.publisher.remove(siteId);
+      this.observed.forget(siteId);
+    });
   }
 
   /** The site's read model: what the Top wants there, position by position. */
