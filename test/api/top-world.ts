@@ -38,7 +38,7 @@ export class TopWorld {
         firstPasswords: (passwords) => (this.passwords = passwords),
         failed,
       },
-      await sqliteStorage({ state: this.folder, logger, failed }),
+      await sqliteStorage({ state: this.folder, timers: systemTimers, logger, failed }),
     );
     await this.top.application.listen(Number(new URL(this.address || 'http://localhost:0').port), '127.0.0.1');
     this.address = await this.top.application.getUrl();

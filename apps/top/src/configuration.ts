@@ -9,9 +9,14 @@ export interface Configuration {
   readonly exactPort: boolean;
   /** Where `clouds.yaml` is written at the first start. */
   readonly clouds: string;
+  /** Old row versions are kept for so long; older reads fold from the log. */
+  readonly historyDays: number;
 }
 
 export const DEFAULT_PORT = 9770;
+export const DEFAULT_HISTORY_DAYS = 90;
+/** A hundred years. */
+const MAX_HISTORY_DAYS = 36_525;
 
 /** From flags, then `WEIR_*`; throws `invalid` with the reason. */
 export function parseConfiguration(
@@ -20,7 +25,12 @@ export function parseConfiguration(
 ): Configuration {
   const { values } = parseArgs({
     args: [...arguments_],
-    options: { state: { type: 'string' }, port: { type: 'string' }, clouds: { type: 'string' } },
+    options: {
+      state: { type: 'string' },
+      port: { type: 'string' },
+      clouds: { type: 'string' },
+      'history-days': { type: 'string' },
+    },
     strict: true,
   });
   const state = values.state ?? environment['WEIR_STATE'];
@@ -29,5 +39,10 @@ export function parseConfiguration(
   const port = portText === undefined ? DEFAULT_PORT : Number(portText);
   if (!Number.isInteger(port) || port < 0 || port > 65_535)
     throw invalid(`--port needs a number from 0 to 65535, not '${portText ?? ''}'.`);
-  return { state, port, exactPort: portText !== undefined, clouds: values.clouds ?? `${state}/clouds.yaml` };
+  const daysText = values['history-days'] ?? environment['WEIR_HISTORY_DAYS'];
+  const historyDays = daysText === undefined ? DEFAULT_HISTORY_DAYS : Number(daysText);
+  if (!Number.isInteger(historyDays) || historyDays < 1 || historyDays > MAX_HISTORY_DAYS)
+    throw invalid(`--history-days needs a number from 1 to ${MAX_HISTORY_DAYS}, not '${daysText ?? ''}'.`);
+  const clouds = values.clouds ?? `${state}/clouds.yaml`;
+  return { state, port, exactPort: portText !== undefined, clouds, historyDays };
 }

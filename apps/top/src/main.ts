@@ -28,11 +28,12 @@ async function main(): Promise<void> {
       timers: systemTimers,
       random: systemRandom,
       logger,
+      historyDays: configuration.historyDays,
       // On disk before the identities are: a crash in between makes both anew.
       firstPasswords: (passwords) => writeClouds(configuration.clouds, addressOf(configuration.port), passwords),
       failed,
     },
-    await sqliteStorage({ state, logger, failed }),
+    await sqliteStorage({ state, timers: systemTimers, logger, failed }),
   );
   const port = await listen(top.application, configuration.port, configuration.exactPort);
   const address = addressOf(port);

@@ -6,12 +6,14 @@ import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { DocumentBuilder, SwaggerModule } from '@nestjs/swagger';
 import { cascadeHttpHandler } from '@weir/cascade/http';
 import type { Clock, Logger, Random, Timers } from '@weir/kernel';
+import { DEFAULT_HISTORY_DAYS } from './configuration';
 import { startCore } from './core';
 import { ErrorFilter } from './http/error.filter';
 import { fastifyAdapter, registerJsonParser } from './http/server';
 import { Authentication } from './identity/authentication';
 import { IdentityStore } from './identity/identity-store';
 import type { Storage } from './storage/storage';
+import { Horizon } from './operations/horizon';
 import { TopModule } from './top.module';
 
 export interface TopOptions {
@@ -21,6 +23,8 @@ export interface TopOptions {
   readonly timers: Timers;
   readonly random: Random;
   readonly logger: Logger;
+  /** How long old row versions are kept; 90 unless given. */
+  readonly historyDays?: number;
   /** Told the passwords of the first start, once. */
   readonly firstPasswords: (passwords: { readonly admin: string; readonly demo: string }) => void;
   /** The reader behind the log has failed: the process had better start again. */
@@ -49,10 +53,13 @@ export async function createTop(options: TopOptions, storage: Storage): Promise<
   application.useGlobalFilters(new ErrorFilter(logger));
   SwaggerModule.setup('docs', application, () => SwaggerModule.createDocument(application, describedAs()));
   await application.init();
+  const horizon = new Horizon(storage.store, options.historyDays ?? DEFAULT_HISTORY_DAYS, { clock, timers, logger });
+  horizon.start();
 
   return {
     application,
     close: async () => {
+      horizon.stop();
       core.stop();
       await application.close();
       await storage.close();
