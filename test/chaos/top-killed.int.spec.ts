@@ -4,11 +4,11 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { seededRandom } from '@weir/cascade/contract';
 import { waitFor } from '@weir/lab';
-import { FakeSite } from '../api/fake-site';
 import { contradictions } from './contradictions';
 import { scaled } from './scale';
 import { TopProcess } from './top-process';
-import { type Ground, Writers } from './writers';
+import { TopTenancy } from './top-tenancy';
+import { Writers } from './writers';
 
 /** Kills over one state folder; a longer log would only make every restart slower. */
 const KILLS_A_ROUND = 20;
@@ -25,69 +25,22 @@ const ROOM = { vcpus: 40, ramMb: 40_000, diskGb: 400 };
 
 jest.setTimeout(ROUNDS * 120_000);
 
-describe('a Top that is killed', () => {
+describe('R1, R12: a Top that is killed', () => {
   let folder: string;
   let top: TopProcess;
-  let site: FakeSite | undefined;
+  let tenancy: TopTenancy;
 
   beforeAll(() => TopProcess.build(), 60_000);
   beforeEach(() => {
     folder = mkdtempSync(join(tmpdir(), 'weir-chaos-'));
     top = new TopProcess(folder);
+    tenancy = new TopTenancy(top);
   });
   afterEach(async () => {
-    await site?.stop();
+    await tenancy.end();
     await top.end();
     rmSync(folder, { recursive: true });
   });
-
-  async function addSite(): Promise<string> {
-    const asked = {
-      name: 'paris',
-      data_center: 'Paris',
-      availability_zones: ['a'],
-      driver: 'ovs',
-      tunnel: { type: 'vxlan', mtu: 1500 },
-    };
-    const added = await top.api.request<{ site: { id: string }; join_token: string }>('POST', '/weir/v1/sites', {
-      site: asked,
-    });
-    site = await FakeSite.join(top.api.address, 'paris', added.join_token, { a: ROOM });
-    await waitFor(
-      async () => {
-        const found = await top.api.request<{ site: { lifecycle: string } }>('GET', `/weir/v1/sites/${added.site.id}`);
-        return found.site.lifecycle === 'active';
-      },
-      { what: 'the site to be active' },
-    );
-    return 'Paris:a';
-  }
-
-  async function ground(name: string, cidr: string): Promise<Ground> {
-    const asked = { network: { name } };
-    const { network } = await top.api.request<{ network: { id: string } }>(
-      'POST',
-      '/network/v2.0/networks',
-      asked,
-      'weir-demo',
-    );
-    const subnet = { network_id: network.id, ip_version: 4, cidr };
-    const made = await top.api.request<{ subnet: { id: string } }>(
-      'POST',
-      '/network/v2.0/subnets',
-      { subnet },
-      'weir-demo',
-    );
-    return { id: network.id, subnet: made.subnet.id };
-  }
-
-  async function nothingDeleting(): Promise<boolean> {
-    const { servers } = await top.api.request<{ servers: Record<string, unknown>[] }>(
-      'GET',
-      '/compute/v2.1/servers/detail',
-    );
-    return servers.every((server) => server['OS-EXT-STS:task_state'] === null);
-  }
 
   it.each(Array.from({ length: ROUNDS }, (_, round) => round + 1))(
     `${KILLS_A_ROUND} times under ${WRITERS} writers has everything that it acknowledged, once (round %i)`,
@@ -95,9 +48,9 @@ describe('a Top that is killed', () => {
       const random = seededRandom(seed);
       await top.start();
       let up: Promise<void> = Promise.resolve();
-      const zone = await addSite();
+      const zone = await tenancy.addSite(ROOM);
       // One of them fills up.
-      const grounds = [await ground('wide', '10.99.0.0/16'), await ground('narrow', '10.98.0.0/26')];
+      const grounds = [await tenancy.ground('wide', '10.99.0.0/16'), await tenancy.ground('narrow', '10.98.0.0/26')];
       const writers = new Writers(top.api, random, grounds, zone, () => up);
       writers.start(WRITERS);
       for (let kill = 0; kill < KILLS_A_ROUND; kill++) {
@@ -119,7 +72,7 @@ describe('a Top that is killed', () => {
       await writers.stop();
 
       expect(writers.unexpected).toEqual([]);
-      await waitFor(nothingDeleting, { what: 'deleted servers to go', deadlineMs: 20_000 });
+      await waitFor(() => tenancy.isNothingDeleting(), { what: 'deleted servers to go', deadlineMs: 20_000 });
       expect(await writers.lost()).toEqual([]);
       await top.end();
       expect(await contradictions(top.state)).toEqual([]);

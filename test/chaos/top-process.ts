@@ -10,12 +10,21 @@ const STANDBY = join(__dirname, 'standby.cjs');
 const START_DEADLINE_MS = 20_000;
 const QUOTED_CHARACTERS = 2_000;
 
+export interface TopProcessOptions {
+  /** In front of its command. */
+  readonly prefix?: readonly string[];
+  readonly environment?: Readonly<Record<string, string>>;
+  /** Where `clouds.yaml` lies, where not in the state folder. */
+  readonly clouds?: string;
+}
+
 class Life {
   readonly child: ChildProcessWithoutNullStreams;
   output = '';
 
-  constructor() {
-    this.child = spawn(process.execPath, [STANDBY, MAIN, './top.js']);
+  constructor({ prefix = [], environment = {} }: TopProcessOptions) {
+    const [command, ...args] = [...prefix, process.execPath, STANDBY, MAIN, './top.js'];
+    this.child = spawn(command, args, { env: { ...process.env, ...environment } });
     for (const stream of [this.child.stdout, this.child.stderr])
       stream.setEncoding('utf8').on('data', (text: string) => (this.output += text));
     this.child.stdin.on('error', () => undefined);
@@ -40,7 +49,10 @@ export class TopProcess {
   private port = 0;
   private client: ApiClient | undefined;
 
-  constructor(private readonly folder: string) {}
+  constructor(
+    private readonly folder: string,
+    private readonly options: TopProcessOptions = {},
+  ) {}
 
   /** As the apps are in the source now. */
   static build(): Promise<unknown> {
@@ -51,6 +63,20 @@ export class TopProcess {
     return join(this.folder, 'state');
   }
 
+  get clouds(): string {
+    return this.options.clouds ?? join(this.state, 'clouds.yaml');
+  }
+
+  /** Whether the process that was started last still runs. */
+  get isRunning(): boolean {
+    return this.life?.ended === false;
+  }
+
+  /** What the process that was started last has said. */
+  get output(): string {
+    return this.life?.output ?? '';
+  }
+
   get api(): ApiClient {
     if (!this.client) throw new Error('The Top was never started.');
     return this.client;
@@ -58,15 +84,21 @@ export class TopProcess {
 
   /** Sets it going, and returns at once. */
   begin(): void {
-    this.life = this.next ?? new Life();
+    this.life = this.next ?? new Life(this.options);
     const { child } = this.life;
-    child.stdin.write(`${JSON.stringify(['--state', this.state, '--port', String(this.port)])}\n`);
-    this.next = new Life();
+    const flags = ['--state', this.state, '--port', String(this.port), '--clouds', this.clouds];
+    child.stdin.write(`${JSON.stringify(flags)}\n`);
+    this.next = new Life(this.options);
   }
 
   /** Resolves when it listens. */
   async start(): Promise<void> {
     this.begin();
+    await this.listening();
+  }
+
+  /** The same, of one that was set going. */
+  async listening(): Promise<void> {
     const { life } = this;
     const address = await waitFor(
       () => {
@@ -77,7 +109,7 @@ export class TopProcess {
     );
     if (typeof address !== 'string') throw new Error(`The Top ended by itself: ${address.ended}`);
     this.port = Number(new URL(address).port);
-    this.client ??= new ApiClient(address, join(this.state, 'clouds.yaml'));
+    this.client ??= new ApiClient(address, this.clouds);
   }
 
   /** Resolves when it is gone. */

@@ -47,6 +47,7 @@ export class Writers {
   acknowledged = 0;
   refused = 0;
   unanswered = 0;
+  tolerated = 0;
   private stopping = false;
   private running: readonly Promise<void>[] = [];
 
@@ -59,6 +60,8 @@ export class Writers {
     private readonly zone: string,
     /** Resolves when a request has a chance. */
     private readonly up: () => Promise<void>,
+    /** Statuses that any write may be answered with; `tolerated` counts them. */
+    private readonly allowed: readonly number[] = [],
   ) {}
 
   start(count: number): void {
@@ -180,6 +183,7 @@ export class Writers {
   private note(what: string, error: unknown, allowed: readonly number[]): void {
     if (!(error instanceof ApiRefused)) this.unanswered++;
     else if (allowed.includes(error.status)) this.refused++;
+    else if (this.allowed.includes(error.status)) this.tolerated++;
     else this.unexpected.push(`${what}: ${error.message}`);
   }
 

@@ -121,7 +121,7 @@ export class NetworksController {
     try {
       await this.gateway.run(asking.origin, () => deleteNetwork({ networkId, closing, portsLeft }));
     } catch (error) {
-      await this.gateway.run(asking.origin, () => reopenNetwork({ networkId, closing }));
+      await this.gateway.owe(asking.origin, () => reopenNetwork({ networkId, closing }));
       throw error;
     }
   }

@@ -120,7 +120,7 @@ export class SubnetsController {
     try {
       await this.gateway.run(asking.origin, () => removeSubnet({ ...of, closing, portsLeft }));
     } catch (error) {
-      await this.gateway.run(asking.origin, () => reopenSubnet({ ...of, closing }));
+      await this.gateway.owe(asking.origin, () => reopenSubnet({ ...of, closing }));
       throw error;
     }
   }

@@ -19,6 +19,11 @@ export class Gateway {
     return result;
   }
 
+  /** For what ends something that was begun: should it reject for want of room or time, it is tried again until it is carried out. */
+  async owe(origin: Origin, command: () => Transaction<void>): Promise<void> {
+    await this.commands.execute(new Intend(origin, command, undefined, true));
+  }
+
   read<T>(look: (rows: RowReader) => T): Promise<T> {
     return this.queries.execute(new Look(look));
   }

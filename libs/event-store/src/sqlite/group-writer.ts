@@ -43,6 +43,8 @@ export class GroupWriter {
   private head: number;
   private open: OpenSeal;
   private claimed = false;
+  /** Since the last checkpoint. */
+  private wasFull = false;
   private rowsSinceCheckpoint = 0;
   private framesPerRow = FIRST_GUESS_OF_FRAMES_PER_ROW;
 
@@ -74,6 +76,7 @@ export class GroupWriter {
       if (this.db.inTransaction) this.rollback.run();
       const answer = refusal(error);
       if (!answer) throw error;
+      this.wasFull ||= answer.type === 'full';
       // What one append did wrong must not fail the others: each is tried alone.
       return group.length === 1 ? [answer] : group.flatMap((request) => this.write([request]));
     }
@@ -84,9 +87,12 @@ export class GroupWriter {
    * the next one.
    */
   checkpointIfDue(): void {
-    if (this.rowsSinceCheckpoint * this.framesPerRow < FRAMES_BETWEEN_CHECKPOINTS) return;
+    // On a full disk what the WAL holds is the room there is: it is used again once the database has it.
+    const isDue = this.wasFull || this.rowsSinceCheckpoint * this.framesPerRow >= FRAMES_BETWEEN_CHECKPOINTS;
+    if (!isDue || this.rowsSinceCheckpoint === 0) return;
     const result = this.checkpoint('passive');
     if (!result) return;
+    this.wasFull = false;
     this.framesPerRow = Math.max(result.log, 1) / this.rowsSinceCheckpoint;
     // Where a reader held it up, the next group tries again.
     if (result.checkpointed === result.log) this.rowsSinceCheckpoint = 0;
