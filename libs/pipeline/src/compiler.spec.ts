@@ -1,3 +1,4 @@
+import { inspect } from 'node:util';
 import type { Flow, FlowChange } from '@weir/openflow';
 import { flowKey } from '@weir/openflow';
 import { type Cidr, type Ip, type Mac, macFromNumber, type PortId } from '@weir/kernel';
@@ -210,34 +211,65 @@ function newcomer(world: Topology, host: TopologyHost): FactChange[] {
   ];
 }
 
+/** A world, and whatever may happen to its first host. */
+const histories = topology.chain((world) =>
+  fc.tuple(
+    fc.constant(world),
+    fc.array(fc.array(fc.constantFrom(...sayable(world, first(world.hosts))), { maxLength: 6 }), {
+      minLength: 1,
+      maxLength: 30,
+    }),
+  ),
+);
+
+/** What the first host of a world has at first. */
+function beginning(world: Topology): [FactChange[], EnvironmentChange[]] {
+  const facts = factsAt(world, first(world.hosts));
+  return [facts, [...new KeyAllocator().follow(facts).changes, ...environmentAt(world, first(world.hosts))]];
+}
+
 describe('a compiler', () => {
   it('has after any sequence of changes what it would have from nothing, and told the switch exactly that', () => {
-    const histories = topology.chain((world) =>
-      fc.tuple(
-        fc.constant(world),
-        fc.array(fc.array(fc.constantFrom(...sayable(world, first(world.hosts))), { maxLength: 6 }), {
-          minLength: 1,
-          maxLength: 30,
-        }),
-      ),
-    );
     fc.assert(
       fc.property(histories, ([world, batches]) => {
         const compiler = new Compiler();
         const mirror = new Mirror();
-        const facts = factsAt(world, first(world.hosts));
-        mirror.take(
-          compiler.apply(facts, [
-            ...new KeyAllocator().follow(facts).changes,
-            ...environmentAt(world, first(world.hosts)),
-          ]),
-        );
+        mirror.take(compiler.apply(...beginning(world)));
         for (const batch of batches) mirror.take(applyAll(compiler, batch));
         const fresh = compileAll(compiler.slice, compiler.environment);
         expect(compiler.plan()).toEqual(fresh);
         mirror.expectToBe(fresh);
       }),
       { numRuns: 150, seed: 7 },
+    );
+  });
+
+  it('rehearses what changes would lead to, and is then as if it had not, also where that was broken off', () => {
+    // Errors that are kept know the line from which they came.
+    const whole = (compiler: Compiler) =>
+      inspect(compiler, { depth: Infinity, maxArrayLength: Infinity }).replaceAll(/^ *at .*$/gm, '');
+    fc.assert(
+      fc.property(histories, ([world, batches]) => {
+        const [compiler, twin] = [new Compiler(), new Compiler()];
+        for (const one of [compiler, twin]) one.apply(...beginning(world));
+        const [before, after] = [batches.slice(0, -1), batches.slice(-1)];
+        for (const batch of before) {
+          const breaksOff = () =>
+            compiler.rehearse(() => {
+              applyAll(compiler, batch);
+              throw new Error('half way');
+            });
+          expect(breaksOff).toThrow('half way');
+          const expected = compiler.rehearse(() => applyAll(compiler, batch));
+          expect(applyAll(compiler, batch)).toEqual(expected);
+          applyAll(twin, batch);
+        }
+        const all = () => after.map((batch) => applyAll(compiler, batch));
+        const expected = compiler.rehearse(all);
+        expect(whole(compiler)).toBe(whole(twin));
+        expect(all()).toEqual(expected);
+      }),
+      { numRuns: 40, seed: 11 },
     );
   });
 

@@ -1,6 +1,6 @@
 import { type Flow, type FlowChange, flowKey, type Group, type Meter } from '@weir/openflow';
 import { type Ip, type PortId, unreachable, WeirError } from '@weir/kernel';
-import type { FactChange } from '@weir/topology';
+import { type FactChange, Rehearsal, RehearsedMap, RehearsedSet } from '@weir/topology';
 import { Contributions } from './contributions';
 import { type Environment, type EnvironmentChange, environmentChanges, type KeyKind } from './environment';
 import { PORT_METER, ROUTER_METER } from './limits';
@@ -63,21 +63,22 @@ function put<T>(map: Map<string, T>, id: string, value: T | undefined): void {
  * Law: after any sequence of changes the plan equals `compileAll` of the slice and environment that they lead to.
  */
 export class Compiler {
+  private readonly rehearsal = new Rehearsal();
   /** All facts that were applied. */
-  readonly slice = new HostSlice();
+  readonly slice = new HostSlice(this.rehearsal);
 
-  private readonly localPorts = new Map<PortId, { ofport: number }>();
+  private readonly localPorts = new RehearsedMap<PortId, { ofport: number }>(this.rehearsal);
   private readonly keys: { readonly [K in KeyKind]: Map<string, number> } = {
-    network: new Map(),
-    router: new Map(),
-    'router-interface': new Map(),
-    port: new Map(),
+    network: new RehearsedMap(this.rehearsal),
+    router: new RehearsedMap(this.rehearsal),
+    'router-interface': new RehearsedMap(this.rehearsal),
+    port: new RehearsedMap(this.rehearsal),
   };
   private readonly idsByKey: { readonly [K in KeyKind]: Map<number, string> } = {
-    network: new Map(),
-    router: new Map(),
-    'router-interface': new Map(),
-    port: new Map(),
+    network: new RehearsedMap(this.rehearsal),
+    router: new RehearsedMap(this.rehearsal),
+    'router-interface': new RehearsedMap(this.rehearsal),
+    port: new RehearsedMap(this.rehearsal),
   };
   private readonly host: { -readonly [K in keyof Environment]: Environment[K] } = {
     localPorts: this.localPorts,
@@ -87,21 +88,21 @@ export class Compiler {
   };
   private readonly resolver = new Resolver(this.slice, this.host);
 
-  private readonly networks = new Map<string, Network>();
-  private readonly routers = new Map<string, Router>();
-  private readonly subnets = new Map<string, Subnet>();
-  private readonly interfaces = new Map<string, RouterInterface>();
-  private readonly ports = new Map<string, Port>();
-  private readonly members = new Map<string, Members>();
+  private readonly networks = new RehearsedMap<string, Network>(this.rehearsal);
+  private readonly routers = new RehearsedMap<string, Router>(this.rehearsal);
+  private readonly subnets = new RehearsedMap<string, Subnet>(this.rehearsal);
+  private readonly interfaces = new RehearsedMap<string, RouterInterface>(this.rehearsal);
+  private readonly ports = new RehearsedMap<string, Port>(this.rehearsal);
+  private readonly members = new RehearsedMap<string, Members>(this.rehearsal);
   /** The ports whose rows lead to another host, by its endpoint. */
-  private readonly portsByPeer = new Map<Ip, Set<string>>();
-  private readonly peerByPort = new Map<string, Ip>();
-  private readonly refused = new Map<string, WeirError>();
+  private readonly portsByPeer = new RehearsedMap<Ip, Set<string>>(this.rehearsal);
+  private readonly peerByPort = new RehearsedMap<string, Ip>(this.rehearsal);
+  private readonly refused = new RehearsedMap<string, WeirError>(this.rehearsal);
 
-  private readonly flows = new Contributions<Flow>();
-  private readonly groups = new Contributions<Group>();
-  private readonly meters = new Contributions<Meter>();
-  private readonly ownersByCookie = new Map<bigint, Owner>();
+  private readonly flows = new Contributions<Flow>(this.rehearsal);
+  private readonly groups = new Contributions<Group>(this.rehearsal);
+  private readonly meters = new Contributions<Meter>(this.rehearsal);
+  private readonly ownersByCookie = new RehearsedMap<bigint, Owner>(this.rehearsal);
 
   constructor() {
     for (const [id, row] of MISS_ROWS) this.contribute({ kind: 'pipeline', id }, [row]);
@@ -127,6 +128,11 @@ export class Compiler {
     for (const owner of dirty.owners.values()) this.tryCompile(owner, dirty);
     for (const endpoint of dirty.peers) this.compilePeer(endpoint);
     return this.takeDifference();
+  }
+
+  /** Takes back afterwards whatever `work` has applied; the answers stand. */
+  rehearse<T>(work: () => T): T {
+    return this.rehearsal.run(work);
   }
 
   plan(): Plan {
@@ -184,7 +190,9 @@ export class Compiler {
       }
       case 'tunnel': {
         const { port, address } = change;
-        if (port === this.host.tunnelPort && address === this.host.tunnelAddress) return;
+        const { tunnelPort, tunnelAddress } = this.host;
+        if (port === tunnelPort && address === tunnelAddress) return;
+        this.rehearsal.before(() => Object.assign(this.host, { tunnelPort, tunnelAddress }));
         this.host.tunnelPort = port;
         this.host.tunnelAddress = address;
         addAll(dirty.network, this.slice.ids('network'));
@@ -258,7 +266,7 @@ export class Compiler {
       dirty.own('port', [id]);
       for (const port of [old, next]) {
         if (!port) continue;
-        const members = this.members.get(port.network) ?? new Members();
+        const members = this.members.get(port.network) ?? new Members(this.rehearsal);
         this.members.set(port.network, members);
         if (!hadLocal.has(port.network)) hadLocal.set(port.network, members.hasLocal);
         const affected = port === old ? members.leave(id, port) : members.join(id, port);
@@ -295,7 +303,7 @@ export class Compiler {
       case 'network': {
         const network = this.networks.get(id);
         if (!network) return this.contribute(owner, []);
-        const members = this.members.get(id) ?? new Members();
+        const members = this.members.get(id) ?? new Members(this.rehearsal);
         const routed = this.resolved(this.interfaces, this.slice.interfacesOfNetwork.of(id)).length > 0;
         return this.contribute(owner, networkRows(network, members, routed), networkGroups(network, members));
       }
@@ -364,7 +372,7 @@ export class Compiler {
     }
     put(this.peerByPort, port, endpoint);
     if (endpoint !== undefined) {
-      const ports = this.portsByPeer.get(endpoint) ?? new Set();
+      const ports = this.portsByPeer.get(endpoint) ?? new RehearsedSet<string>(this.rehearsal);
       this.portsByPeer.set(endpoint, ports.add(port));
       dirty.peers.add(endpoint);
     }

@@ -1,3 +1,4 @@
+import { type Rehearsal, RehearsedMap } from '@weir/topology';
 import { same } from './same';
 
 interface Contribution<Value> {
@@ -17,9 +18,15 @@ export interface Difference<Value> {
  * first in the owners' order has it, so that the outcome does not depend on who came first and goes with the last.
  */
 export class Contributions<Value> {
-  private readonly places = new Map<string, readonly Contribution<Value>[]>();
-  private readonly owners = new Map<string, ReadonlyMap<string, Value>>();
-  private before = new Map<string, Value | undefined>();
+  private readonly places: Map<string, readonly Contribution<Value>[]>;
+  private readonly owners: Map<string, ReadonlyMap<string, Value>>;
+  private readonly before: Map<string, Value | undefined>;
+
+  constructor(rehearsal: Rehearsal) {
+    this.places = new RehearsedMap(rehearsal);
+    this.owners = new RehearsedMap(rehearsal);
+    this.before = new RehearsedMap(rehearsal);
+  }
 
   /** All that this owner wants from now on. */
   replace(owner: string, values: ReadonlyMap<string, Value>): void {
@@ -51,7 +58,7 @@ export class Contributions<Value> {
       } else if (now === undefined) removed.push(old);
       else if (!same(old, now)) changed.push({ from: old, to: now });
     }
-    this.before = new Map();
+    this.before.clear();
     return { added, changed, removed };
   }
 

@@ -1,3 +1,4 @@
+import { inspect } from 'node:util';
 import type { FactChange } from '@weir/topology';
 import { KeyAllocator, KeysExhausted } from './keys';
 import { KEY_LIMIT } from './limits';
@@ -80,5 +81,23 @@ describe('an allocator of keys', () => {
       port: Object.fromEntries(Array.from({ length: KEY_LIMIT - 1 }, (_, id) => [`p${id}`, id + 1])),
     });
     expect(() => full.allocate('port', 'one more')).toThrow(KeysExhausted);
+  });
+
+  it('gives nothing away in a rehearsal', () => {
+    const keys = KeyAllocator.restore({ router: { a: 1, c: 3 } });
+    keys.follow([go('a')]);
+    const whole = () => inspect(keys, { depth: Infinity });
+    const before = whole();
+    const rehearsed = keys.rehearse(() => [
+      ...keys.follow([come('b'), come('d')]).changes,
+      ...keys.follow([]).release(),
+    ]);
+    expect(rehearsed).toMatchObject([
+      { id: 'b', key: 2 },
+      { id: 'd', key: 4 },
+      { id: 'a', key: undefined },
+    ]);
+    expect(whole()).toBe(before);
+    expect(keys.allocate('router', 'e')).toBe(2);
   });
 });

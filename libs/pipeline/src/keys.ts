@@ -1,5 +1,5 @@
 import { WeirError } from '@weir/kernel';
-import type { FactChange } from '@weir/topology';
+import { type FactChange, Rehearsal, RehearsedMap, RehearsedSet } from '@weir/topology';
 import { type EnvironmentChange, KEY_KINDS, type KeyKind, type Keys } from './environment';
 import { KEY_LIMIT } from './limits';
 import type { HostSlice } from './slice';
@@ -24,14 +24,20 @@ export interface KeyedBatch {
 }
 
 class Numbers {
-  readonly byId = new Map<string, number>();
-  private readonly taken = new Set<number>();
+  readonly byId: Map<string, number>;
+  private readonly taken: Set<number>;
   /** All below are taken. */
   private lowest = 1;
+
+  constructor(private readonly rehearsal: Rehearsal) {
+    this.byId = new RehearsedMap(rehearsal);
+    this.taken = new RehearsedSet(rehearsal);
+  }
 
   allocate(kind: KeyKind, id: string): number {
     const known = this.byId.get(id);
     if (known !== undefined) return known;
+    this.keepLowest();
     while (this.taken.has(this.lowest)) this.lowest++;
     if (this.lowest >= KEY_LIMIT) throw new KeysExhausted(kind);
     const key = this.lowest;
@@ -44,6 +50,7 @@ class Numbers {
     if (key === undefined) return false;
     this.byId.delete(id);
     this.taken.delete(key);
+    this.keepLowest();
     this.lowest = Math.min(this.lowest, key);
     return true;
   }
@@ -52,6 +59,11 @@ class Numbers {
     this.byId.set(id, key);
     this.taken.add(key);
   }
+
+  private keepLowest(): void {
+    const { lowest } = this;
+    this.rehearsal.before(() => (this.lowest = lowest));
+  }
 }
 
 /**
@@ -59,14 +71,18 @@ class Numbers {
  * so that no row of the old one meets packets of the new. Numbers start at 1: a register that nobody wrote is 0.
  */
 export class KeyAllocator {
+  private readonly rehearsal = new Rehearsal();
   private readonly kinds: { readonly [K in KeyKind]: Numbers } = {
-    network: new Numbers(),
-    router: new Numbers(),
-    'router-interface': new Numbers(),
-    port: new Numbers(),
+    network: new Numbers(this.rehearsal),
+    router: new Numbers(this.rehearsal),
+    'router-interface': new Numbers(this.rehearsal),
+    port: new Numbers(this.rehearsal),
   };
   /** What is deleted and still has its key, with the batch that deleted it. */
-  private readonly leaving = new Map<string, { readonly kind: KeyKind; readonly id: string; readonly batch: number }>();
+  private readonly leaving = new RehearsedMap<
+    string,
+    { readonly kind: KeyKind; readonly id: string; readonly batch: number }
+  >(this.rehearsal);
   private batches = 0;
 
   /** Refuses numbers that two things would share. */
@@ -108,7 +124,9 @@ export class KeyAllocator {
 
   /** Keys for all that these facts bring; those of what they delete stay until `release`. */
   follow(facts: readonly FactChange[]): KeyedBatch {
-    const batch = ++this.batches;
+    const batch = this.batches + 1;
+    this.rehearsal.before(() => (this.batches = batch - 1));
+    this.batches = batch;
     const changes: EnvironmentChange[] = [];
     for (const fact of facts) {
       const kind = KEY_KINDS.find((keyed) => keyed === fact.kind);
@@ -129,6 +147,11 @@ export class KeyAllocator {
     );
     for (const { kind, id } of gone) this.release(kind, id);
     return gone.map((released) => ({ type: 'key', ...released, key: undefined }));
+  }
+
+  /** Takes back afterwards whatever `work` has allotted and released; the answers stand. */
+  rehearse<T>(work: () => T): T {
+    return this.rehearsal.run(work);
   }
 
   serialize(): SerializedKeys {

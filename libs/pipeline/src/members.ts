@@ -1,11 +1,19 @@
 import { type Ip, ipv4ToNumber } from '@weir/kernel';
+import { type Rehearsal, RehearsedMap, RehearsedSet } from '@weir/topology';
 import type { Port } from './resolve';
 
 /** Who is in one network, counted so that joining and leaving costs the same in a large network as in a small one. */
 export class Members {
-  private readonly localKeys = new Map<string, number>();
-  private readonly remote = new Map<Ip, number>();
-  private unsecuredCount = 0;
+  private readonly localKeys: Map<string, number>;
+  private readonly remote: Map<Ip, number>;
+  /** Ports that may send from any address. */
+  private readonly unsecuredPorts: Set<string>;
+
+  constructor(rehearsal: Rehearsal) {
+    this.localKeys = new RehearsedMap(rehearsal);
+    this.remote = new RehearsedMap(rehearsal);
+    this.unsecuredPorts = new RehearsedSet(rehearsal);
+  }
 
   get local(): Iterable<string> {
     return this.localKeys.keys();
@@ -21,7 +29,7 @@ export class Members {
 
   /** Some member may send from any address, so that unknown addresses may be behind it. */
   get unsecured(): boolean {
-    return this.unsecuredCount > 0;
+    return this.unsecuredPorts.size > 0;
   }
 
   get localPortKeys(): number[] {
@@ -35,7 +43,8 @@ export class Members {
 
   /** Whether the network's own rows or groups look different with this port. */
   join(id: string, port: Port): boolean {
-    const affected = this.countUnsecured(port, 1);
+    const affected = !port.portSecurity && this.unsecuredPorts.size === 0;
+    if (!port.portSecurity) this.unsecuredPorts.add(id);
     if (port.place.type === 'local') {
       this.localKeys.set(id, port.key);
       return true;
@@ -46,7 +55,7 @@ export class Members {
   }
 
   leave(id: string, port: Port): boolean {
-    const affected = this.countUnsecured(port, -1);
+    const affected = this.unsecuredPorts.delete(id) && this.unsecuredPorts.size === 0;
     if (port.place.type === 'local') {
       this.localKeys.delete(id);
       return true;
@@ -55,12 +64,5 @@ export class Members {
     if (count > 0) this.remote.set(port.place.endpoint, count);
     else this.remote.delete(port.place.endpoint);
     return affected || count === 0;
-  }
-
-  private countUnsecured(port: Port, difference: 1 | -1): boolean {
-    if (port.portSecurity) return false;
-    const before = this.unsecured;
-    this.unsecuredCount += difference;
-    return before !== this.unsecured;
   }
 }

@@ -1,8 +1,12 @@
-import type { FactBody, FactChange, FactKind } from '@weir/topology';
+import { type FactBody, type FactChange, type FactKind, Rehearsal, RehearsedMap, RehearsedSet } from '@weir/topology';
 
 /** Ids by what they refer to. */
 class Index {
-  private readonly sets = new Map<string, Set<string>>();
+  private readonly sets: Map<string, Set<string>>;
+
+  constructor(private readonly rehearsal: Rehearsal) {
+    this.sets = new RehearsedMap(rehearsal);
+  }
 
   of(id: string): ReadonlySet<string> {
     return this.sets.get(id) ?? NONE;
@@ -11,7 +15,7 @@ class Index {
   add(id: string, member: string): void {
     const set = this.sets.get(id);
     if (set) set.add(member);
-    else this.sets.set(id, new Set([member]));
+    else this.sets.set(id, new RehearsedSet(this.rehearsal, member));
   }
 
   remove(id: string, member: string): void {
@@ -37,13 +41,23 @@ export interface Waiting {
  * what it refers to. Applying a change twice is harmless.
  */
 export class HostSlice {
-  private readonly kinds = new Map<FactKind, Map<string, Fact>>();
-  readonly portsOfNetwork = new Index();
-  readonly portsOfSubnet = new Index();
-  readonly subnetsOfNetwork = new Index();
-  readonly interfacesOfNetwork = new Index();
-  readonly interfacesOfSubnet = new Index();
-  readonly interfacesOfRouter = new Index();
+  private readonly kinds: Map<FactKind, Map<string, Fact>>;
+  readonly portsOfNetwork: Index;
+  readonly portsOfSubnet: Index;
+  readonly subnetsOfNetwork: Index;
+  readonly interfacesOfNetwork: Index;
+  readonly interfacesOfSubnet: Index;
+  readonly interfacesOfRouter: Index;
+
+  constructor(private readonly rehearsal = new Rehearsal()) {
+    this.kinds = new RehearsedMap(rehearsal);
+    this.portsOfNetwork = new Index(rehearsal);
+    this.portsOfSubnet = new Index(rehearsal);
+    this.subnetsOfNetwork = new Index(rehearsal);
+    this.interfacesOfNetwork = new Index(rehearsal);
+    this.interfacesOfSubnet = new Index(rehearsal);
+    this.interfacesOfRouter = new Index(rehearsal);
+  }
 
   static of(changes: Iterable<FactChange>): HostSlice {
     const slice = new HostSlice();
@@ -64,7 +78,7 @@ export class HostSlice {
   }
 
   apply(change: FactChange): void {
-    const facts = this.kinds.get(change.kind) ?? new Map<string, Fact>();
+    const facts = this.kinds.get(change.kind) ?? new RehearsedMap<string, Fact>(this.rehearsal);
     this.kinds.set(change.kind, facts);
     const old = facts.get(change.id);
     if (old) for (const [index, id] of this.indexed(old)) index.remove(id, old.id);

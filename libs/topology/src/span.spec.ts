@@ -1,3 +1,4 @@
+import { inspect } from 'node:util';
 import fc from 'fast-check';
 import { canonicalJson, type Cidr, type Ip, type Mac } from '@weir/kernel';
 import type { FactBody, FactChange, FactKind, PlacedChange } from './facts';
@@ -364,6 +365,8 @@ const anyChange: fc.Arbitrary<SpanChange> = fc.oneof(
   upTo(4).map(unplace),
   fc.tuple(fc.constantFrom(...KINDS), upTo(6)).map(([kind, n]) => remove(kind, n)),
 );
+/** Everything that a span holds, in order. */
+const whole = (span: Span) => inspect(span, { depth: Infinity, maxArrayLength: Infinity });
 const history = fc.array(fc.array(anyChange, { maxLength: 6 }), { maxLength: 40, size: 'max' });
 
 describe.each([
@@ -379,6 +382,25 @@ describe.each([
         expect(slices.text()).toEqual(spanFromScratch(batches.flat(), level));
       }),
       { numRuns: 400 },
+    );
+  });
+
+  it('rehearses what would follow, and is then as if it had not', () => {
+    fc.assert(
+      fc.property(history, fc.array(fc.array(anyChange, { maxLength: 6 }), { maxLength: 5 }), (before, then) => {
+        const [span, twin] = [new Span(level), new Span(level)];
+        for (const batch of before) {
+          span.apply(batch);
+          twin.apply(batch);
+        }
+        const expected = span.rehearse(() => then.map((batch) => span.apply(batch)));
+        // What the last call answered is kept until the next.
+        expect([span.apply([]), twin.apply([])]).toEqual([[], []]);
+        expect(whole(span)).toBe(whole(twin));
+        expect(then.map((batch) => span.apply(batch))).toEqual(expected);
+        expect(then.map((batch) => twin.apply(batch))).toEqual(expected);
+      }),
+      { numRuns: 30 },
     );
   });
 
