@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync, statSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { netnsPath } from './run';
 import { waitFor } from './wait-for';
 
@@ -14,6 +14,7 @@ const END_DEADLINE_MS = 5_000;
 
 /** Undefined when there is no such process, or only its zombie. */
 export function identify(pid: number): ProcessIdentity | undefined {
+  if (!existsSync('/proc/self')) return identifyByPid(pid);
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
     // The name in parentheses may hold spaces and parentheses itself: the fields start behind the last one.
@@ -24,6 +25,17 @@ export function identify(pid: number): ProcessIdentity | undefined {
   } catch {
     return undefined;
   }
+}
+
+/** On systems without /proc a later process with the same number is not told apart. */
+function identifyByPid(pid: number): ProcessIdentity | undefined {
+  try {
+    process.kill(pid, 0);
+  } catch (error) {
+    // It is there, and another user's.
+    if ((error as NodeJS.ErrnoException).code !== 'EPERM') return undefined;
+  }
+  return { pid, startTime: '', commandLine: '' };
 }
 
 /** The same process, even if it has changed its title since. */

@@ -1,15 +1,15 @@
 import { existsSync, readFileSync, statSync } from 'node:fs';
-import { randomBytes } from 'node:crypto';
 import { join, resolve } from 'node:path';
 import { conflict, type Logger, notFound, silentLogger } from '@weir/kernel';
 import type { Lab } from '../lab';
+import { type Claim, claimFolder } from '../claim';
 import { identify } from '../processes';
-import { LabRecord } from '../record';
-import { destroyLeftovers, tearDown } from '../tear-down';
+import type { LabRecord } from '../record';
 import { waitFor } from '../wait-for';
 import { ApiClient, type Method } from './api-client';
 import { DeployedProcess } from './deployed-process';
 import { parseMetrics, type Sample } from './metrics';
+import { type DeployedSite, HOST_TOTALS, Sites, type SiteStatus } from './sites';
 import { Tenant, type Wait } from './tenant';
 
 /** Paths of the built `main.js` of each app. */
@@ -17,13 +17,6 @@ export interface Programs {
   readonly top: string;
   readonly bottom: string;
   readonly host: string;
-}
-
-export interface DeployedSite {
-  readonly name: string;
-  readonly dataCenter: string;
-  /** Names of lab hosts, by zone. */
-  readonly zones: Readonly<Record<string, readonly string[]>>;
 }
 
 export interface DeploymentOptions {
@@ -39,43 +32,15 @@ export interface DeploymentOptions {
   readonly logger?: Logger;
 }
 
-export interface SiteStatus {
-  readonly id: string;
-  readonly name: string;
-  readonly lifecycle: string;
-  readonly reachability: string;
-  readonly reachability_since: string;
-  readonly stored: number | null;
-  readonly settled: number | null;
-  readonly published: number;
-  readonly capacity: readonly {
-    readonly zone: string;
-    readonly total: { readonly vcpus: number };
-    readonly taken: { readonly vcpus: number };
-  }[];
-}
-
 /** What is made goes with it: the lab, or a record of its own. */
 interface Owner {
   track(pid: number): void;
   own(path: string): void;
 }
 
-/** What DESIGN gives each host of the lab. */
-const HOST_TOTALS = { vcpus: 8, ramMb: 16_384, diskGb: 100 };
-const UNDERLAY_MTU = 1_500;
 /** Each poll is a request or two, on a machine that has other work. */
 const POLL_MS = 50;
 const START_DEADLINE_MS = 20_000;
-const SETTLE_DEADLINE_MS = 20_000;
-
-/** Paris with two zones, Tokyo with one of two hosts, for the lab of `twoSites()`. */
-export function parisAndTokyo(): readonly DeployedSite[] {
-  return [
-    { name: 'paris', dataCenter: 'Paris', zones: { 'paris-a': ['paris-1'], 'paris-b': ['paris-2'] } },
-    { name: 'tokyo', dataCenter: 'Tokyo', zones: { 'tokyo-a': ['tokyo-1', 'tokyo-2'] } },
-  ];
-}
 
 /**
  * Starts a Top and the sites' Bottoms and Hosts as processes of their own; resolves when the sites have joined with all their
@@ -83,9 +48,9 @@ export function parisAndTokyo(): readonly DeployedSite[] {
  */
 export async function startDeployment(options: DeploymentOptions): Promise<Deployment> {
   const directory = resolve(options.directory);
-  const record = options.lab === undefined ? await ownRecord(directory) : undefined;
-  const owner = options.lab ?? ownerOf(record);
-  const deployment = new Deployment({ ...options, directory }, owner, record);
+  const claim = options.lab === undefined ? await claimFolder(directory) : undefined;
+  const owner = options.lab ?? ownerOf(claim?.record);
+  const deployment = new Deployment({ ...options, directory }, owner, claim);
   try {
     await deployment.startTop();
     await Promise.all((options.sites ?? []).map((site) => deployment.addSite(site)));
@@ -94,14 +59,6 @@ export async function startDeployment(options: DeploymentOptions): Promise<Deplo
     throw error;
   }
   return deployment;
-}
-
-async function ownRecord(directory: string): Promise<LabRecord> {
-  await destroyLeftovers(directory);
-  const owner = identify(process.pid);
-  if (owner === undefined) throw new Error('/proc does not show this process.');
-  const id = randomBytes(2).toString('hex');
-  return new LabRecord(directory, { id, owner, namespaces: [], processes: [], folders: [], shortcut: null });
 }
 
 function ownerOf(record: LabRecord | undefined): Owner {
@@ -119,18 +76,17 @@ export class Deployment {
   readonly cloudsFile: string;
   readonly logs: string;
   private readonly processes = new Map<string, DeployedProcess>();
-  private readonly sites = new Map<string, string>();
   private readonly state: string;
   private readonly logger: Logger;
   private client: ApiClient | undefined;
   private asked: Tenant | undefined;
-  private seen = 0;
+  private sites: Sites | undefined;
   private stopped = false;
 
   constructor(
     private readonly options: DeploymentOptions,
     private readonly owner: Owner,
-    private readonly record: LabRecord | undefined,
+    private readonly claim: Claim | undefined,
   ) {
     this.state = join(options.directory, 'state');
     this.logs = join(options.directory, 'logs');
@@ -168,34 +124,17 @@ export class Deployment {
     );
     this.client = new ApiClient(address, this.cloudsFile);
     this.asked = new Tenant(this.client, this.wait);
+    this.sites = new Sites(this.client, this.wait);
   }
 
   /** Adds it by the API, starts its Bottom and Hosts; resolves when it has joined with the room of all its hosts. */
   async addSite(site: DeployedSite): Promise<SiteStatus> {
-    const added = await this.request<{ site: { id: string }; join_token: string }>('POST', '/weir/v1/sites', {
-      site: {
-        name: site.name,
-        data_center: site.dataCenter,
-        availability_zones: Object.keys(site.zones),
-        driver: 'ovs',
-        tunnel: { type: 'vxlan', mtu: UNDERLAY_MTU },
-      },
-    });
-    this.sites.set(site.name, added.site.id);
+    const joinToken = await this.siteList.add(site, 'ovs');
     const state = join(this.state, `bottom-${site.name}`);
-    const args = ['--top', this.api, '--token', added.join_token, '--state', state];
+    const args = ['--top', this.api, '--token', joinToken, '--state', state];
     await this.add(`bottom-${site.name}`, this.options.programs.bottom, () => args).start();
     const hosts = this.options.lab === undefined ? 0 : await this.startHosts(site, state);
-    const status = await this.wait(
-      async () => {
-        const found = await this.site(site.name);
-        const room = found.capacity.reduce((sum, zone) => sum + zone.total.vcpus, 0);
-        // A site that has no room at all stays joining.
-        const joined = found.lifecycle === (hosts === 0 ? 'joining' : 'active') && found.reachability === 'reachable';
-        return joined && room >= hosts * HOST_TOTALS.vcpus ? found : undefined;
-      },
-      { what: `site ${site.name} to have joined with ${hosts} hosts`, deadlineMs: START_DEADLINE_MS },
-    );
+    const status = await this.siteList.waitForJoined(site.name, hosts);
     this.logger.info('A site has joined', { site: site.name });
     return status;
   }
@@ -209,10 +148,8 @@ export class Deployment {
     return this.connected.request<T>(method, path, body, cloud);
   }
 
-  async site(name: string): Promise<SiteStatus> {
-    const id = this.sites.get(name);
-    if (id === undefined) throw notFound(`The deployment has no site '${name}'.`);
-    return (await this.request<{ site: SiteStatus }>('GET', `/weir/v1/sites/${id}`)).site;
+  site(name: string): Promise<SiteStatus> {
+    return this.siteList.status(name);
   }
 
   /** `top`, `bottom-<site>` or `host-<lab host>`. */
@@ -229,15 +166,8 @@ export class Deployment {
   }
 
   /** Resolves when everything that is in the log is programmed at these sites (all unless said), and nothing new came. */
-  async waitForSettled(sites: readonly string[] = [...this.sites.keys()], deadlineMs = SETTLE_DEADLINE_MS) {
-    await this.wait(
-      async () => {
-        const head = await this.head();
-        const found = await Promise.all(sites.map((site) => this.site(site)));
-        return found.every(({ settled }) => settled !== null && settled >= head);
-      },
-      { what: `${sites.join(' and ')} to settle`, deadlineMs },
-    );
+  waitForSettled(sites?: readonly string[], deadlineMs?: number): Promise<void> {
+    return this.siteList.waitForSettled(sites, deadlineMs);
   }
 
   async metrics(): Promise<readonly Sample[]> {
@@ -270,7 +200,7 @@ export class Deployment {
     await ended('host-');
     await ended('bottom-');
     await ended('top');
-    if (this.record !== undefined) await tearDown(this.record.directory, this.record.state);
+    await this.claim?.release();
   }
 
   private async startHosts(site: DeployedSite, bottomState: string): Promise<number> {
@@ -321,14 +251,9 @@ export class Deployment {
     return added;
   }
 
-  /** The position of the last event. */
-  private async head(): Promise<number> {
-    for (;;) {
-      const path = `/weir/v1/events?after=${this.seen}&limit=1000`;
-      const { events, next } = await this.request<{ events: unknown[]; next: number }>('GET', path);
-      if (events.length === 0) return this.seen;
-      this.seen = next;
-    }
+  private get siteList(): Sites {
+    if (this.sites === undefined) throw conflict('The Top is not started.');
+    return this.sites;
   }
 
   private get connected(): ApiClient {

@@ -12,7 +12,7 @@ export const siteCreate = z.strictObject({
     name: siteName,
     data_center: siteName,
     availability_zones: z.array(siteName).min(1).max(32),
-    driver: z.enum(['ovs']),
+    driver: z.enum(['ovs', 'simulated']),
     tunnel: z
       .strictObject({
         type: z.enum(['vxlan']),
