@@ -1,4 +1,5 @@
 import 'reflect-metadata';
+import { Failpoints } from '@weir/event-store';
 import { systemClock, systemRandom, systemTimers, WeirError } from '@weir/kernel';
 import { pointClouds, writeClouds } from './clouds';
 import { parseConfiguration } from './configuration';
@@ -17,6 +18,7 @@ async function main(): Promise<void> {
     );
   };
   const { state } = configuration;
+  const failpoints = new Failpoints(process.env['WEIR_FAILPOINTS']);
   const failed = (error: unknown) => {
     logger.error('The log cannot be written any more; the Top stops', { error: String(error) });
     stop(1);
@@ -30,10 +32,14 @@ async function main(): Promise<void> {
       logger,
       historyDays: configuration.historyDays,
       // On disk before the identities are: a crash in between makes both anew.
-      firstPasswords: (passwords) => writeClouds(configuration.clouds, addressOf(configuration.port), passwords),
+      firstPasswords: (passwords) => {
+        writeClouds(configuration.clouds, addressOf(configuration.port), passwords);
+        failpoints.at('identity/passwords-told');
+      },
       failed,
+      reached: (point) => failpoints.at(point),
     },
-    await sqliteStorage({ state, timers: systemTimers, logger, failed }),
+    await sqliteStorage({ state, timers: systemTimers, logger, failed, failpoints }),
   );
   const port = await listen(top.application, configuration.port, configuration.exactPort);
   const address = addressOf(port);

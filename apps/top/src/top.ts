@@ -5,6 +5,7 @@ import { NestFactory } from '@nestjs/core';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { DocumentBuilder, SwaggerModule } from '@nestjs/swagger';
 import { cascadeHttpHandler } from '@weir/cascade/http';
+import type { Failpoint } from '@weir/event-store';
 import type { Clock, Logger, Random, Timers } from '@weir/kernel';
 import { DEFAULT_HISTORY_DAYS } from './configuration';
 import { startCore } from './core';
@@ -29,6 +30,8 @@ export interface TopOptions {
   readonly firstPasswords: (passwords: { readonly admin: string; readonly demo: string }) => void;
   /** The reader behind the log has failed: the process had better start again. */
   readonly failed: (error: unknown) => void;
+  /** Told where a test may let the process die. */
+  readonly reached?: (point: Failpoint) => void;
 }
 
 export interface Top {
@@ -41,6 +44,7 @@ export async function createTop(options: TopOptions, storage: Storage): Promise<
   const { state, clock, timers, random, logger, failed } = options;
   mkdirSync(state, { recursive: true, mode: 0o700 });
   const identities = await IdentityStore.open(join(state, 'identity.json'), random, options.firstPasswords);
+  options.reached?.('identity/written');
   const core = await startCore({ ...storage, clock, timers, random, logger, failed });
 
   const authentication = new Authentication(identities, clock, random);

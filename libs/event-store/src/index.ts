@@ -1,6 +1,7 @@
 export * from './dump';
 export * from './errors';
 export * from './execute';
+export { type Failpoint, FAILPOINTS, Failpoints } from './failpoints';
 export * from './lanes';
 export * from './port';
 export * from './reader';

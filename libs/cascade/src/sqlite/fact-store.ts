@@ -31,7 +31,12 @@ export interface SqliteFactStoreOptions {
   readonly generation: number;
   /** `normal` is enough where facts can be projected again. */
   readonly durability?: Durability;
+  /** Told where a test may let the process die. */
+  readonly reached?: (point: FactStorePoint) => void;
 }
+
+export type FactStorePoint =
+  'facts/before-commit' | 'facts/after-commit' | 'acknowledgement/before-commit' | 'acknowledgement/after-commit';
 
 interface FactRow {
   readonly kind: string;
@@ -44,6 +49,7 @@ interface FactRow {
 export class SqliteFactStore implements RestartableFactStore, ProjectedFactStore {
   private readonly database: Database;
   private readonly durability: Durability;
+  private readonly reached: (point: FactStorePoint) => void;
   private readonly retention = new Retention();
   private readonly cursors = new Map<string, Cursor>();
   private current: number;
@@ -51,9 +57,10 @@ export class SqliteFactStore implements RestartableFactStore, ProjectedFactStore
   private readonly statements: ReturnType<typeof prepareStatements>;
   private readonly commitAll: (entry: Cursor, changes: readonly PreparedChange[]) => void;
 
-  constructor({ file, generation, durability = 'normal' }: SqliteFactStoreOptions) {
+  constructor({ file, generation, durability = 'normal', reached = () => undefined }: SqliteFactStoreOptions) {
     this.database = openDatabase(file, durability, VERSION, SCHEMA);
     this.durability = durability;
+    this.reached = reached;
     this.statements = prepareStatements(this.database);
     const known = this.statements.publisher.get();
     if (known && known.generation > generation) {
@@ -67,6 +74,7 @@ export class SqliteFactStore implements RestartableFactStore, ProjectedFactStore
       this.cursors.set(follower, { position, digest });
     this.commitAll = this.database.transaction((entry: Cursor, changes: readonly PreparedChange[]) => {
       this.write(entry, changes);
+      this.reached('facts/before-commit');
     });
   }
 
@@ -82,6 +90,7 @@ export class SqliteFactStore implements RestartableFactStore, ProjectedFactStore
     const { position, digest } = entry;
     const prepared = prepare(this.stand, entry);
     orNoSpace(() => this.commitAll({ position, digest }, prepared));
+    this.reached('facts/after-commit');
     this.stand = { position, digest };
   }
 
@@ -113,8 +122,10 @@ export class SqliteFactStore implements RestartableFactStore, ProjectedFactStore
           statements.dropTombstones.run(follower, position);
           const bound = this.retention.bound(this.stand.position, () => this.cursors.values());
           if (bound !== undefined) statements.dropDigests.run(bound);
+          this.reached('acknowledgement/before-commit');
         }),
       );
+      this.reached('acknowledgement/after-commit');
     } catch (error) {
       if (!(error instanceof WeirError && error.reason === 'no-space')) throw error;
     } finally {
@@ -199,8 +210,12 @@ export function openJournal(file: string, clock: Clock, random: Random): Journal
 }
 
 /** Opens the facts that are projected from a log, in whatever generation they were told; new ones are of this one. */
-export function openProjectedFacts(file: string, generation: number): SqliteFactStore {
-  return new SqliteFactStore({ file, generation: generationOf(file) ?? generation });
+export function openProjectedFacts(
+  file: string,
+  generation: number,
+  reached?: SqliteFactStoreOptions['reached'],
+): SqliteFactStore {
+  return new SqliteFactStore({ file, generation: generationOf(file) ?? generation, ...(reached && { reached }) });
 }
 
 function generationOf(file: string): number | undefined {

@@ -4,7 +4,7 @@ import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { silentLogger, systemClock, systemRandom, uuid7 } from '@weir/kernel';
-import { FAILPOINTS, type Failpoint } from '../failpoints';
+import { type Failpoint, STORE_FAILPOINTS } from '../failpoints';
 import {
   dumpRows,
   type EventStore,
@@ -73,8 +73,8 @@ async function expectSound(store: SqliteEventStore): Promise<void> {
   expect(tables).toEqual([{ name: 'rm_counters' }]);
 }
 
-describe('a process that dies', () => {
-  it.each(FAILPOINTS)(
+describe('R2: a process that dies', () => {
+  it.each(STORE_FAILPOINTS)(
     'at %s leaves what it acknowledged, and a store that opens and goes on',
     async (point) => {
       const file = newFile();
@@ -97,7 +97,7 @@ describe('a process that dies', () => {
   );
 });
 
-describe('a store whose writer fails', () => {
+describe('R2: a store whose writer fails', () => {
   it.each(['append/before-commit', 'append/after-commit'] as const)(
     'at %s acknowledges nothing more, and opens again',
     async (point) => {
