@@ -5,7 +5,7 @@ import { verifySqliteFile } from '@weir/event-store/sqlite';
 import { notFound } from '@weir/kernel';
 import { carryOut } from './maintenance';
 import { type Output, withOutput } from './options';
-import { rows } from './output';
+import { fields, rows } from './output';
 import { connect, print } from './session';
 
 const UNSOUND_EXIT_CODE = 1;
@@ -30,6 +30,7 @@ const verification = z.looseObject({
       compared: z.boolean(),
       reason: z.string().nullable(),
       last: z.number().nullable(),
+      superseded: z.number(),
     }),
   ),
 });
@@ -73,21 +74,22 @@ async function inside(file: string): Promise<Verification> {
 }
 
 function show(found: Verification, output: Output['output']): void {
-  if (output === 'json') return void print(JSON.stringify(found, undefined, 2));
-  if (found.problems.length > 0 || output !== 'table')
-    print(rows(found.problems, ['position', 'problem', 'detail', 'sites'], output));
+  const { problems, sites } = found;
+  if (output === 'json' || output === 'yaml') return void print(fields(found, output));
+  if (problems.length > 0) print(rows(problems, ['position', 'problem', 'detail', 'sites'], output));
   if (output !== 'table') return;
-  const upTo = found.head === null ? '' : ` up to position ${found.head}`;
-  if (found.sound) print(`The log is sound${upTo}.`);
-  else
-    print(
-      found.first_wrong === null
-        ? `The log is not sound: ${found.problems.length} problems.`
-        : `The log is not sound: position ${found.first_wrong} is the first wrong one, ${found.problems.length}${found.truncated ? ' and more' : ''} problems.`,
-    );
-  for (const { name, compared, reason, last } of found.sites) {
-    if (compared)
-      print(last === null ? `${name} holds no seal of it yet.` : `Compared with ${name}, up to position ${last}.`);
-    else process.stderr.write(`weir: not compared with ${name}: ${reason ?? ''}\n`);
+  print(verdict(found));
+  for (const { name, compared, reason, last, superseded } of sites) {
+    if (!compared) process.stderr.write(`weir: not compared with ${name}: ${reason ?? ''}\n`);
+    else print(last === null ? `${name} holds no seal of it.` : `Compared with ${name}, up to position ${last}.`);
+    if (superseded > 0) print(`${name} also holds ${superseded} seals of a log that was given up.`);
   }
+}
+
+function verdict({ sound, head, first_wrong, problems, truncated }: Verification): string {
+  if (sound) return head === null ? 'The log is sound.' : `The log is sound up to position ${head}.`;
+  const count = `${problems.length}${truncated ? ' and more' : ''} ${problems.length === 1 ? 'problem' : 'problems'}`;
+  return first_wrong === null
+    ? `The log is not sound: ${count}.`
+    : `The log is not sound: the first wrong position is ${first_wrong}; ${count}.`;
 }

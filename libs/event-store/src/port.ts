@@ -85,8 +85,8 @@ export interface LogProblem {
  */
 export interface EventStore {
   append(append: Append): Promise<AppendResult>;
-  /** Events of one stream in order; [] for a stream that does not exist. */
-  readStream(stream: string, fromRevision?: Revision): Promise<readonly RecordedEvent[]>;
+  /** Events of one stream in order, at most `limit`; [] for a stream that does not exist. */
+  readStream(stream: string, fromRevision?: Revision, limit?: number): Promise<readonly RecordedEvent[]>;
   /** Events after `position`, in order, at most `limit`. */
   readAll(after: number, limit: number): Promise<readonly RecordedEvent[]>;
   /** The position of the last event, 0 in an empty log. */

@@ -4,6 +4,7 @@ import { Observable } from 'rxjs';
 import { invalid } from '@weir/kernel';
 import { EventStore } from '../operations/ports';
 import { asOfPosition } from '../orchestration/past';
+import { positionOf } from './moment';
 
 /** `?as_of=<position or RFC 3339 time>` on any read: it is answered as of then, and the answer names the position used. */
 @Injectable()
@@ -15,15 +16,8 @@ export class AsOfInterceptor implements NestInterceptor {
     const { asOf } = request.weir;
     if (asOf === undefined) return next.handle();
     if (request.method !== 'GET') throw invalid('as_of is for reads; nothing can be changed in the past.');
-    const position = await this.position(asOf);
+    const position = await positionOf(this.store, asOf, 'as_of');
     void context.switchToHttp().getResponse<FastifyReply>().header('x-weir-as-of', position);
     return new Observable((subscriber) => asOfPosition.run(position, () => next.handle().subscribe(subscriber)));
-  }
-
-  private async position(text: string): Promise<number> {
-    if (!/^\d+$/.test(text)) return this.store.positionAt(text);
-    const head = await this.store.head();
-    if (Number(text) > head) throw invalid(`as_of: the log ends at position ${head}.`);
-    return Number(text);
   }
 }

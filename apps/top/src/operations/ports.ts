@@ -2,7 +2,7 @@ import type { EventStore as EventStorePort } from '@weir/event-store';
 
 type Used = Pick<
   EventStorePort,
-  'readAll' | 'readStream' | 'head' | 'positionAt' | 'verify' | 'rebuild' | 'checkRebuild'
+  'readAll' | 'readStream' | 'head' | 'positionAt' | 'verify' | 'seals' | 'rebuild' | 'checkRebuild'
 >;
 
 /** Ports as Nest's container names them: an interface has no value at run time, an abstract class has. */
@@ -12,6 +12,7 @@ export abstract class EventStore implements Used {
   abstract positionAt: EventStorePort['positionAt'];
   abstract head: EventStorePort['head'];
   abstract verify: EventStorePort['verify'];
+  abstract seals: EventStorePort['seals'];
   abstract rebuild: EventStorePort['rebuild'];
   abstract checkRebuild: EventStorePort['checkRebuild'];
 }

@@ -8,7 +8,7 @@ const ANSWER_MS = 2000;
 /** Where everything is wrong there is a problem per event. */
 const MAX_PROBLEMS = 1000;
 
-type Store = Pick<EventStore, 'verify' | 'readStream' | 'head'>;
+type Store = Pick<EventStore, 'verify' | 'readStream' | 'seals' | 'head'>;
 /** Asks a site something that changes nothing. */
 export type Ask = (site: string, kind: string, body: unknown, timeoutMs: number) => Promise<unknown>;
 
@@ -23,7 +23,7 @@ export interface ComparedSite {
   readonly last: number | null;
   /** Seals that it was told and that do not follow from those before. */
   readonly contradictions: number;
-  /** Seals of a log that an operator gave up when this one's generation was raised. */
+  /** Seals that an earlier generation told and that are not here: of a log that an operator gave up, by promotion, adoption or discarding. */
   readonly superseded: number;
 }
 
@@ -53,10 +53,10 @@ export class Verifier {
 
   async verify(): Promise<Verification> {
     const head = await this.store.head();
-    const raised = (await this.store.readStream(streams.publisher)).map(({ position }) => position);
+    const raised = (await this.store.readStream(streams.publisher)).filter(({ type }) => type === 'GenerationRaised');
     const joined = this.rows.live('rm_sites').filter((site) => site['lifecycle'] !== 'added');
     const held = await Promise.all(
-      joined.map((site) => this.heldBy(site['id'] as string, site['name'] as string, raised)),
+      joined.map((site) => this.heldBy(site['id'] as string, site['name'] as string, raised.length)),
     );
     const problems: (LogProblem & { readonly sites: readonly string[] })[] = [];
     let truncated = false;
@@ -75,7 +75,7 @@ export class Verifier {
     };
   }
 
-  private async heldBy(id: string, name: string, raised: readonly number[]): Promise<Held> {
+  private async heldBy(id: string, name: string, generation: number): Promise<Held> {
     const silent = (reason: string): Held => ({
       site: { id, name, compared: false, reason, seals: 0, last: null, contradictions: 0, superseded: 0 },
       anchors: [],
@@ -89,7 +89,8 @@ export class Verifier {
     const parsed = sealsAnswer.safeParse(answer);
     if (!parsed.success) return silent('it answered something else than its seals');
     const { seals } = parsed.data;
-    const anchors = seals.filter((seal) => !isSuperseded(seal, raised));
+    const anchors: HeldSeal[] = [];
+    for (const seal of seals) if (seal.generation >= generation || (await this.has(seal))) anchors.push(seal);
     return {
       site: {
         id,
@@ -104,12 +105,11 @@ export class Verifier {
       anchors: anchors.map(({ position, digest }) => ({ position, digest })),
     };
   }
-}
 
-/** Told by an earlier generation, of positions that the log has anew since the next one was raised: an operator decided so. */
-function isSuperseded({ generation, position }: HeldSeal, raised: readonly number[]): boolean {
-  const next = raised[generation];
-  return next !== undefined && position >= next;
+  private async has({ position, digest }: Anchor): Promise<boolean> {
+    const [seal] = await this.store.seals(position - 1, 1);
+    return seal?.position === position && seal.digest === digest;
+  }
 }
 
 function distinct(anchors: readonly Anchor[]): readonly Anchor[] {

@@ -175,6 +175,7 @@ export function describeEventStore(
       await store.append({ writes: [{ stream: 'network-1', expected: NO_STREAM, events }] });
       expect((await store.readStream('network-1', 1)).map((event) => event.type)).toEqual(['B', 'C']);
       expect(await store.readStream('network-1', 3)).toEqual([]);
+      expect((await store.readStream('network-1', 1, 1)).map((event) => event.type)).toEqual(['B']);
     });
 
     it('gives every event a digest over its canonical form, whatever the order of the keys', async () => {

@@ -155,9 +155,9 @@ export class MemoryEventStore implements EventStore {
   }
 
   // eslint-disable-next-line @typescript-eslint/require-await -- as above
-  async readStream(stream: string, fromRevision = 0): Promise<readonly RecordedEvent[]> {
+  async readStream(stream: string, fromRevision = 0, limit = Infinity): Promise<readonly RecordedEvent[]> {
     this.assertOpen();
-    return this.log.streams.get(stream)?.slice(fromRevision) ?? [];
+    return this.log.streams.get(stream)?.slice(fromRevision, fromRevision + limit) ?? [];
   }
 
   // eslint-disable-next-line @typescript-eslint/require-await -- as above

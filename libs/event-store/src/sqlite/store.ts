@@ -235,9 +235,11 @@ export class SqliteEventStore implements EventStore {
   }
 
   // eslint-disable-next-line @typescript-eslint/require-await -- a refusal is a rejection, as the port says
-  async readStream(stream: string, fromRevision = 0): Promise<readonly RecordedEvent[]> {
+  async readStream(stream: string, fromRevision = 0, limit?: number): Promise<readonly RecordedEvent[]> {
     this.assertOpen();
-    return this.events.stream(stream, fromRevision);
+    return limit === undefined
+      ? this.events.stream(stream, fromRevision)
+      : this.events.range(stream, fromRevision, limit);
   }
 
   // eslint-disable-next-line @typescript-eslint/require-await -- as above
