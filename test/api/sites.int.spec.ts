@@ -48,14 +48,17 @@ describe('a site', () => {
     expect((await follow(Buffer.alloc(32, 1).toString('base64url'), 'generation=1&after=0&digest=')).status).toBe(401);
     for (const [query, reason] of [
       ['generation=7&after=0&digest=', 'generation'],
-      ['generation=1&after=1&digest=somebody-elses', 'digest'],
-      ['generation=1&after=100000&digest=x', 'digest'],
+      ['generation=8&after=1&digest=somebody-elses', 'digest'],
+      ['generation=9&after=100000&digest=x', 'digest'],
     ] as const) {
       const { status, body } = await follow(key, query);
       expect([status, (JSON.parse(body) as { reason: string }).reason]).toEqual([409, reason]);
+      // Whoever shows what the log does not know puts the Top into quarantine.
+      expect((await world.post('/weir/v1/sites/discard', { force: true }, 'admin')).status).toBe(200);
     }
     expect((await follow(key, 'generation=1&after=-1&digest=')).status).toBe(400);
     expect((await follow(key, 'generation=1&after=1e99&digest=')).status).toBe(400);
+    expect((await follow(key, `generation=${2 ** 52 + 1}&after=0&digest=`)).status).toBe(400);
   });
 
   it('gets the facts of its span and of no other, and shows them', async () => {

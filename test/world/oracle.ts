@@ -426,7 +426,7 @@ class Placed {
       const facts = this.places.get(change.place) ?? new Map<string, string>();
       this.places.set(change.place, facts);
       const key = `${change.kind} ${change.id}`;
-      if (change.op === 'delete') facts.delete(key);
+      if (change.op !== 'upsert') facts.delete(key);
       else facts.set(key, canonicalJson(change.body));
     }
   }

@@ -10,6 +10,7 @@ import {
   type Timers,
 } from '@weir/kernel';
 import { Follower, Publisher, SILENCE_MS, type Journal, type SliceStore, type Transport } from '@weir/cascade';
+import { HELD_FACTS, heldFactsPage, heldFactsQuestion } from '@weir/topology';
 import { Hosts } from './hosts';
 import type { SiteRecords } from './records';
 import { Site } from './site';

@@ -1,5 +1,5 @@
-import { type FactStore, Publisher } from '@weir/cascade';
-import { raiseGeneration, streams, views } from '@weir/domain';
+import { type FactStore, type ProjectedFactStore, Publisher } from '@weir/cascade';
+import { raiseGeneration, views } from '@weir/domain';
 import type { EventStore, RowReader } from '@weir/event-store';
 import type { Clock, Logger, Random, Timers } from '@weir/kernel';
 import { endClosings } from './network/closings';
@@ -13,15 +13,17 @@ import { SiteMembership } from './sites/membership';
 import type { Observed } from './sites/observed';
 import { Previews } from './sites/preview';
 import { SitePublication } from './sites/publication';
+import { closable, Quarantine, type Shown } from './sites/quarantine';
 import { SiteReachability } from './sites/reachability';
+import { Reconciliation } from './sites/reconciliation';
 import { siteEvents, Sites } from './sites/sites';
 
 export interface CorePorts {
   readonly store: EventStore;
   readonly rows: RowReader;
   readonly observed: Observed;
-  /** The facts of the sites, opened for the generation that this Top speaks in. */
-  readonly openFacts: (generation: number) => FactStore;
+  /** The facts of the sites, in whatever generation they were told; new ones are of this one. */
+  readonly openFacts: (generation: number) => ProjectedFactStore;
   readonly clock: Clock;
   readonly timers: Timers;
   readonly random: Random;
@@ -41,6 +43,8 @@ export interface Core {
   readonly previews: Previews;
   readonly intake: SiteIntake;
   readonly sites: Sites;
+  readonly quarantine: Quarantine;
+  readonly reconciliation: Reconciliation;
   readonly models: NetworkModels;
   readonly metrics: Metrics;
   stop(): void;
@@ -52,21 +56,24 @@ const NOBODY = { requestId: 'start', actor: 'top', projectId: undefined } as con
 export async function startCore(ports: CorePorts): Promise<Core> {
   const { store, observed, clock, timers, random, logger } = ports;
   const rows = new ScopedRows(ports.rows);
-  const shell = new Shell({ store, clock, timers, random });
+  const log = closable(store, () => quarantine.active);
+  const shell = new Shell({ store: log, clock, timers, random });
   const run: Run = (origin, { command, lane }) => shell.execute(new Intend(origin, command, lane));
+  const quarantine = new Quarantine({ log, run, timers, logger });
+  const endAllClosings = () => endClosings(store, rows, (command) => run(NOBODY, { command }));
 
   await run(NOBODY, { command: () => raiseGeneration({ from: 0 }) });
-  const generation = (await store.readStream(streams.publisher)).length;
-  await endClosings(store, rows, (command) => run(NOBODY, { command }));
+  await quarantine.load();
+  const facts = await openFacts(ports, quarantine);
+  if (!quarantine.active) await endAllClosings();
 
-  const facts = ports.openFacts(generation);
   const intake = new SiteIntake(rows, observed, run, logger);
   const reachability = new SiteReachability(run, timers, logger);
   const publisher = new Publisher({
     name: 'top',
     facts,
-    membership: new SiteMembership(rows, run, generation),
-    events: siteEvents(intake, reachability, logger),
+    membership: new SiteMembership(rows, run, () => facts.generation),
+    events: siteEvents(intake, reachability, quarantine),
     clock,
     timers,
     random,
@@ -75,16 +82,28 @@ export async function startCore(ports: CorePorts): Promise<Core> {
       .live('rm_sites')
       .filter((site) => site['lifecycle'] !== 'added' && site['unreachable_since'] === null)
       .map((site) => site['id'] as string),
+    quarantined: quarantine.active,
   });
+  quarantine.govern(publisher);
   const publication = new SitePublication(
     store,
     facts,
     logger,
     timers,
     (sites) => publisher.changed(sites),
+    raised,
     ports.failed,
   );
   await publication.start();
+
+  /** The quarantine is over: what sites saw meanwhile was not taken, and they say it all again. */
+  async function raised(): Promise<void> {
+    for (const site of rows.live('rm_sites')) observed.forget(site['id'] as string);
+    await quarantine.ended();
+    endAllClosings().catch((error: unknown) =>
+      logger.error('What was being deleted before the quarantine stays closed', { error: String(error) }),
+    );
+  }
 
   return {
     shell,
@@ -99,13 +118,34 @@ export async function startCore(ports: CorePorts): Promise<Core> {
       nameOf: (site) => (rows.get('rm_sites', { id: site })?.['name'] as string | undefined) ?? site,
     }),
     intake,
-    sites: new Sites(rows, facts, publisher, publication, observed, run, random),
+    sites: new Sites(rows, facts, publisher, publication, observed, run, random, quarantine),
+    quarantine,
+    reconciliation: new Reconciliation({ store, rows, facts, publisher, publication, quarantine, run }),
     models: new NetworkModels(observed, (network) => publication.sitesOf(network)),
-    metrics: new Metrics(rows, publisher, observed, () => facts.head().position),
+    metrics: new Metrics(rows, publisher, observed, () => facts.head().position, quarantine),
     stop: () => {
       publisher.close();
       reachability.stop();
+      quarantine.stop();
       publication.stop();
     },
   };
+}
+
+/** The facts as they were told. Where they are not of this log, it is an older copy than they are: they are projected anew, and nobody is told. */
+async function openFacts({ store, openFacts }: CorePorts, quarantine: Quarantine): Promise<ProjectedFactStore> {
+  const { generation } = quarantine;
+  const facts = openFacts(generation);
+  const told: Shown = { generation: facts.generation, ...facts.head() };
+  if (told.generation > generation || !(await isOfLog(store, told))) {
+    await quarantine.found(null, told);
+    facts.reset(generation);
+  } else if (told.generation < generation) facts.raise(generation);
+  return facts;
+}
+
+async function isOfLog(store: EventStore, { position, digest }: Shown): Promise<boolean> {
+  if (position === 0) return true;
+  const [event] = await store.readAll(position - 1, 1);
+  return event?.position === position && event.id === digest;
 }

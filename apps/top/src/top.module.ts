@@ -33,6 +33,9 @@ import { IntendHandler, Shell } from './orchestration/commands';
 import { Gateway } from './orchestration/gateway';
 import { Identifiers } from './orchestration/identifiers';
 import { LookHandler, ReadModels } from './orchestration/reads';
+import { Quarantine } from './sites/quarantine';
+import { QuarantineController } from './sites/quarantine.controller';
+import { Reconciliation } from './sites/reconciliation';
 import { Sites } from './sites/sites';
 import { SitesController } from './sites/sites.controller';
 
@@ -67,6 +70,7 @@ export class TopModule {
         PortsController,
         ComputeController,
         SitesController,
+        QuarantineController,
         EventsController,
         ReadModelsController,
         MaintenanceController,
@@ -78,6 +82,8 @@ export class TopModule {
         value(Authentication, parts.authentication),
         value(NetworkModels, core.models),
         value(Sites, core.sites),
+        value(Quarantine, core.quarantine),
+        value(Reconciliation, core.reconciliation),
         value(Metrics, core.metrics),
         value(Maintenance, new Maintenance(parts.clock, parts.random, parts.logger)),
         value(Verifier, new Verifier(parts.store, core.rows, (...asked) => core.publisher.query(...asked))),

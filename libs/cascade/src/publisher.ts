@@ -48,6 +48,9 @@ export interface FollowerStatus {
   readonly settled: number;
 }
 
+/** Half of what a number can be, so that there is always a generation above one that was shown. */
+const HIGHEST_SHOWN = 2 ** 52;
+
 interface Follower {
   readonly name: string;
   readonly queries: OpenQueries;
@@ -116,15 +119,18 @@ export class Publisher {
     stream: OutgoingStream,
   ): Promise<Refusal | undefined> {
     if (this.closed) throw unavailable('The publisher is stopping.');
+    if (request.generation > Math.max(HIGHEST_SHOWN, this.generation)) throw invalid('No publisher is so old.');
     const follower = this.follower(name);
     if (!follower.followed && !this.inQuarantine) {
       await this.options.membership.followed(name);
       follower.followed = true;
     }
+    // Who begins it is told why, and comes again.
+    const isQuarantined = this.inQuarantine;
     const refusal = this.refusal(name, request);
     this.shown(name);
     // Who has nothing yet is told our generation, and comes again.
-    if (this.inQuarantine && request.generation > 0) {
+    if (isQuarantined && request.generation > 0) {
       this.open(follower, request, stream);
       return undefined;
     }

@@ -1,4 +1,5 @@
 export * from './facts';
+export * from './held-facts';
 export * from './logical-network';
 export * from './observations';
 export * from './seals';

@@ -3,6 +3,7 @@ import type { Publisher } from '@weir/cascade';
 import type { RowReader } from '@weir/event-store';
 import { metricsObservation } from '@weir/topology';
 import type { Observed } from '../sites/observed';
+import type { Quarantine } from '../sites/quarantine';
 
 /** `/metrics`, gathered when asked: what the Top published per site, and what each host counted of itself since it started. */
 export class Metrics {
@@ -11,6 +12,7 @@ export class Metrics {
     private readonly publisher: Publisher,
     private readonly observed: Observed,
     private readonly head: () => number,
+    private readonly quarantine: Quarantine,
   ) {}
 
   async text(): Promise<string> {
@@ -44,11 +46,19 @@ export class Metrics {
       'reason',
     ]);
     const flows = gauge('weir_host_flows', 'Flows on the host’s bridge.', ['site', 'host']);
+    const quarantine = gauge(
+      'weir_quarantine',
+      '1 while a site knows what the log does not: nothing is published.',
+      [],
+    );
+    const diverged = gauge('weir_site_diverged', '1 for a site that has shown what the log does not know.', ['site']);
+    quarantine.set(this.quarantine.active ? 1 : 0);
     position.set(this.head());
     for (const row of this.rows.live('rm_sites')) {
       const [id, site] = [row['id'] as string, row['name'] as string];
       reachable.set({ site }, row['lifecycle'] === 'active' && row['unreachable_since'] === null ? 1 : 0);
       settled.set({ site }, this.publisher.status(id).settled);
+      diverged.set({ site }, this.quarantine.divergences.some(({ siteId }) => siteId === id) ? 1 : 0);
       for (const [kind, count] of Object.entries(this.publisher.messages(id))) messages.set({ site, kind }, count);
       for (const [host, { value }] of this.observed.all(id, 'metrics')) {
         const counted = metricsObservation.safeParse(value);

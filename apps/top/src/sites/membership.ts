@@ -15,7 +15,7 @@ export class SiteMembership implements Membership {
   constructor(
     private readonly rows: RowReader,
     private readonly run: Run,
-    private readonly generation: number,
+    private readonly generation: () => number,
   ) {}
 
   async join({ token, key }: JoinRequest): Promise<JoinAnswer> {
@@ -24,7 +24,7 @@ export class SiteMembership implements Membership {
     if (!row) throw forbidden('The join token is not valid.');
     const siteId = row['id'] as SiteId;
     await this.run(originOf(siteId), { command: () => joinSite({ siteId, tokenHash, keyHash: secretHash(key) }) });
-    return { id: siteId, generation: this.generation };
+    return { id: siteId, generation: this.generation() };
   }
 
   authenticate(key: string): string | undefined {

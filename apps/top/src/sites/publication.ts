@@ -1,5 +1,6 @@
-import type { FactLine, FactStore, PublishedChange } from '@weir/cascade';
-import type { EventStore, RecordedEvent, Subscription } from '@weir/event-store';
+import type { FactLine, ProjectedFactStore, PublishedChange } from '@weir/cascade';
+import { parseEvent } from '@weir/domain';
+import { type EventStore, isSeal, type RecordedEvent, type Subscription } from '@weir/event-store';
 import type { LoggedEvent, PlacedChange } from '@weir/topology';
 import { type Logger, type Timers, WeirError } from '@weir/kernel';
 import { SiteFold } from './site-fold';
@@ -16,14 +17,17 @@ export class SitePublication {
   private readonly state = new SiteFold();
   private subscription: Subscription | undefined;
   private isStopped = false;
+  private waiting: { readonly position: number; readonly resolve: () => void }[] = [];
 
   constructor(
     private readonly store: EventStore,
-    private readonly facts: FactStore,
+    private readonly facts: ProjectedFactStore,
     private readonly logger: Logger,
     private readonly timers: Timers,
     /** Told of the sites that something changed for, and of nothing where only the head moved. */
     private readonly changed: (sites: readonly string[]) => void,
+    /** The facts are those of a higher generation now. */
+    private readonly raised: () => Promise<void>,
     private readonly failed: (error: unknown) => void,
   ) {}
 
@@ -31,10 +35,6 @@ export class SitePublication {
   async start(): Promise<void> {
     const published = this.facts.head().position;
     const head = await this.store.head();
-    if (published > head)
-      throw new Error(
-        `The sites were told up to position ${published}, and the log ends at ${head}: it was restored from an older copy.`,
-      );
     let after = 0;
     for (;;) {
       const events = await this.store.readAll(after, REPLAY_BATCH);
@@ -76,7 +76,7 @@ export class SitePublication {
         for (const { place, ...change } of past.apply(event)) {
           if (place !== site) continue;
           const key = `${change.kind}/${change.id}`;
-          if (change.op === 'delete') facts.delete(key);
+          if (change.op !== 'upsert') facts.delete(key);
           else
             facts.set(key, {
               type: 'upsert',
@@ -92,6 +92,12 @@ export class SitePublication {
     return [...facts.values()].sort((left, right) => left.position - right.position);
   }
 
+  /** Resolves when the facts are those of this position, or a later one. */
+  async reached(position: number): Promise<void> {
+    if (this.facts.head().position >= position) return;
+    await new Promise<void>((resolve) => this.waiting.push({ position, resolve }));
+  }
+
   stop(): void {
     this.isStopped = true;
     this.subscription?.close();
@@ -101,20 +107,36 @@ export class SitePublication {
     const placed = this.state.apply(event);
     if (!commit) return [];
     const changes = placed.map(({ place, ...change }): PublishedChange => ({ follower: place, ...change }));
-    await this.stored({ position: event.position, digest: event.id, changes });
+    const { position } = event;
+    await this.stored(position, () => this.facts.commit({ position, digest: event.id, changes }));
+    await this.raise(event);
+    this.waiting = this.waiting.filter((one) => {
+      if (one.position <= position) one.resolve();
+      return one.position > position;
+    });
     return changes.map((change) => change.follower);
   }
 
+  /** What followers are told from here on is of the higher generation, and stands behind everything that led to it. */
+  private async raise(event: RecordedEvent): Promise<void> {
+    const parsed = isSeal(event) ? undefined : parseEvent(event);
+    if (parsed?.type !== 'GenerationRaised') return;
+    const { generation } = parsed.data;
+    if (generation <= this.facts.generation) return;
+    await this.stored(event.position, () => this.facts.raise(generation));
+    await this.raised();
+  }
+
   /** The log has it already: where the disk has no room for what follows from it, the sites wait for room. */
-  private async stored(entry: Parameters<FactStore['commit']>[0]): Promise<void> {
+  private async stored(position: number, store: () => void): Promise<void> {
     for (let tries = 1; !this.isStopped; tries++) {
       try {
-        this.facts.commit(entry);
-        if (tries > 1) this.logger.info('There is room again, and the sites are told', { position: entry.position });
+        store();
+        if (tries > 1) this.logger.info('There is room again, and the sites are told', { position });
         return;
       } catch (error) {
         if (!(error instanceof WeirError && error.reason === 'no-space')) throw error;
-        if (tries === 1) this.logger.error('The disk is full; the sites wait', { position: entry.position });
+        if (tries === 1) this.logger.error('The disk is full; the sites wait', { position });
       }
       await this.timers.sleep(FULL_RETRY_MS);
     }

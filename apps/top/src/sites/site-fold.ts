@@ -10,8 +10,16 @@ interface SealChange {
   readonly place: string;
 }
 
-/** What a site needs to know of the log: of the network what its span says, and of the log itself the last seal. */
-export type SiteChange = PlacedChange | SealChange;
+/** Of what a site holds and the log does not know; its kind may be one that this version does not know either. */
+interface DiscardedFact {
+  readonly op: 'bury';
+  readonly kind: string;
+  readonly id: string;
+  readonly place: string;
+}
+
+/** What a site needs to know of the log: of the network what its span says, of the log itself the last seal, and what an operator discarded. */
+export type SiteChange = PlacedChange | SealChange | DiscardedFact;
 
 /** Folds the log, event by event in order, into what each changes for which site. */
 export class SiteFold {
@@ -24,6 +32,10 @@ export class SiteFold {
     const parsed = parseEvent(event);
     if (parsed.type === 'SiteAdded') this.sites.add(siteIn(event.stream));
     if (parsed.type === 'SiteRemoved') this.sites.delete(siteIn(event.stream));
+    if (parsed.type === 'FactsDiscarded') {
+      const place = siteIn(event.stream);
+      return parsed.data.facts.map(({ kind, id }) => ({ op: 'bury', kind, id, place }));
+    }
     return this.span.apply(this.network.apply(parsed));
   }
 

@@ -1,7 +1,7 @@
 import { type FactStore, makeToken, type Observation, type Publisher } from '@weir/cascade';
 import { addSite, removeSite, SiteNotFound } from '@weir/domain';
 import type { Row, RowReader } from '@weir/event-store';
-import type { Logger, Random, SiteId } from '@weir/kernel';
+import type { Random, SiteId } from '@weir/kernel';
 import type { SiteCreate, SiteModel } from '@weir/openstack-api/sites';
 import type { Origin } from '../orchestration/commands';
 import type { Run } from './intake';
@@ -11,6 +11,7 @@ import { asOfPosition } from '../orchestration/past';
 import { chosen, unlessRehearsed } from '../orchestration/scope';
 import type { Observed } from './observed';
 import type { SitePublication } from './publication';
+import type { Quarantine, Shown } from './quarantine';
 import type { SiteReachability } from './reachability';
 
 /** The sites of this Top: added, followed, shown, removed. */
@@ -23,6 +24,7 @@ export class Sites {
     private readonly observed: Observed,
     private readonly run: Run,
     private readonly random: Random,
+    private readonly quarantine: Quarantine,
   ) {}
 
   /** The join token is told here, once; only its hash is kept. */
@@ -105,8 +107,14 @@ export class Sites {
         total: resources(zone, 'total'),
         taken: resources(zone, 'taken'),
       })),
+      divergence: past === undefined ? this.divergence(id) : null,
       created_at: row['created_at'] as string,
     };
+  }
+
+  private divergence(site: string): SiteModel['divergence'] {
+    const found = this.quarantine.divergences.find(({ siteId }) => siteId === site);
+    return found ? { generation: found.generation, position: found.position, decision: found.settled } : null;
   }
 }
 
@@ -125,14 +133,12 @@ function resources(zone: Row, which: 'total' | 'taken') {
 }
 
 /** What the publisher tells of sites, carried into the log. */
-export function siteEvents(intake: SiteIntake, reachability: SiteReachability, logger: Logger) {
+export function siteEvents(intake: SiteIntake, reachability: SiteReachability, quarantine: Quarantine) {
   return {
     reported: (site: string, report: { readonly observations: readonly Observation[] }) =>
       intake.take(site as SiteId, report.observations),
     reachability: (site: string, state: 'reachable' | 'unreachable', since: number) =>
       reachability.turn(site, { state, since }),
-    diverged: (site: string, cursor: { readonly position: number; readonly generation: number }) => {
-      logger.error('A site knows what this log does not; it was refused', { site, ...cursor });
-    },
+    diverged: (site: string, shown: Shown) => void quarantine.found(site as SiteId, shown),
   };
 }

@@ -1,4 +1,4 @@
-import type { FactStore } from '@weir/cascade';
+import type { ProjectedFactStore } from '@weir/cascade';
 import type { EventStore, RowReader } from '@weir/event-store';
 import type { Observed } from '../sites/observed';
 
@@ -8,8 +8,8 @@ export interface Storage {
   /** The read models of `store`. */
   readonly rows: RowReader;
   readonly observed: Observed;
-  /** The facts of the sites, opened for the generation that this Top speaks in. */
-  readonly openFacts: (generation: number) => FactStore;
+  /** The facts of the sites, in whatever generation they were told; new ones are of this one. */
+  readonly openFacts: (generation: number) => ProjectedFactStore;
   /** Behind the Top that used it. */
   close(): Promise<void>;
 }

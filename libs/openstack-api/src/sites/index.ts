@@ -24,6 +24,15 @@ export const siteCreate = z.strictObject({
 });
 export type SiteCreate = z.output<typeof siteCreate>['site'];
 
+/** `POST /weir/v1/sites/adopt`, `/weir/v1/sites/{id}/discard` and so on: what an operator decides in a quarantine. */
+export const siteDecision = z.strictObject({
+  /** Sites that are not connected start over when they come: what the log does not know there is left alone. */
+  force: z.boolean().default(false),
+});
+
+/** `?limit=` of differences: of each of the three lists. */
+export const differencesQuery = z.looseObject({ limit: z.coerce.number().int().min(0).max(10_000).default(1000) });
+
 /** `POST /weir/v1/servers/{id}/exec`. */
 export const execBody = z.strictObject({
   command: z.array(z.string().max(65_536)).min(1).max(256),

@@ -17,6 +17,12 @@ export interface SiteModel {
   /** Where the log is: what is between `settled` and this is behind. */
   readonly published: number;
   readonly capacity: readonly { readonly zone: string; readonly total: Resources; readonly taken: Resources }[];
+  /** What it has shown that the log does not know, while the Top is in quarantine; `decision` is the operator's, null until there is one. */
+  readonly divergence: {
+    readonly generation: number;
+    readonly position: number;
+    readonly decision: 'adopt' | 'discard' | null;
+  } | null;
   readonly created_at: string;
 }
 

@@ -1,0 +1,70 @@
+import { Body, Controller, Get, HttpCode, Param, Post, Query } from '@nestjs/common';
+import { ApiTags } from '@nestjs/swagger';
+import { parseBody } from '@weir/openstack-api';
+import { differencesQuery, siteDecision } from '@weir/openstack-api/sites';
+import { DescribedBody } from '../http/documentation';
+import { type Asking, From } from '../http/request';
+import { differencesView } from './differences';
+import { Quarantine } from './quarantine';
+import { Reconciliation } from './reconciliation';
+import { adminsOnly } from './sites.controller';
+
+/** What is to become of a Top that is an older copy than its sites: the operator's decisions. */
+@ApiTags('weir')
+@Controller('weir/v1')
+export class QuarantineController {
+  constructor(
+    private readonly quarantine: Quarantine,
+    private readonly reconciliation: Reconciliation,
+  ) {}
+
+  @Get('quarantine')
+  show(@From() { caller }: Asking) {
+    adminsOnly(caller);
+    return this.view();
+  }
+
+  @Get('sites/:id/differences')
+  async differences(@From() { caller }: Asking, @Param('id') id: string, @Query() query: unknown) {
+    adminsOnly(caller);
+    const { limit } = parseBody(differencesQuery, query);
+    return { differences: differencesView(await this.reconciliation.differences(id), limit) };
+  }
+
+  @Post('sites/:id/discard')
+  @DescribedBody(siteDecision)
+  @HttpCode(200)
+  discard(@From() asking: Asking, @Param('id') id: string, @Body() raw: unknown) {
+    return this.decide('discard', asking, [id], raw);
+  }
+
+  @Post('sites/discard')
+  @DescribedBody(siteDecision)
+  @HttpCode(200)
+  discardAll(@From() asking: Asking, @Body() raw: unknown) {
+    return this.decide('discard', asking, 'all', raw);
+  }
+
+  private async decide(by: 'discard', { caller, origin }: Asking, sites: readonly string[] | 'all', raw: unknown) {
+    adminsOnly(caller);
+    const { force } = parseBody(siteDecision, raw);
+    await this.reconciliation[by](origin, { sites, force });
+    return this.view();
+  }
+
+  private view() {
+    const { active, generation, divergences } = this.quarantine;
+    return {
+      quarantine: {
+        active,
+        generation,
+        divergences: divergences.map(({ siteId, settled, ...shown }) => ({
+          site_id: siteId,
+          generation: shown.generation,
+          position: shown.position,
+          decision: settled,
+        })),
+      },
+    };
+  }
+}
