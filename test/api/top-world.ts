@@ -78,8 +78,14 @@ export class TopWorld {
     return token;
   }
 
-  async send(who: Who, method: string, path: string, body?: unknown): Promise<Answer> {
-    const headers: Record<string, string> = who ? { 'x-auth-token': await this.token(who) } : {};
+  async send(
+    who: Who,
+    method: string,
+    path: string,
+    body?: unknown,
+    further: Readonly<Record<string, string>> = {},
+  ): Promise<Answer> {
+    const headers: Record<string, string> = { ...further, ...(who ? { 'x-auth-token': await this.token(who) } : {}) };
     if (body !== undefined) headers['content-type'] = 'application/json';
     const response = await fetch(this.address + path, {
       method,

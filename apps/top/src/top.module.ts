@@ -8,6 +8,7 @@ import { ComputeController } from './compute/compute.controller';
 import { Servers } from './compute/servers';
 import { AsOfInterceptor } from './http/as-of.interceptor';
 import { AuthenticationGuard } from './http/authentication.guard';
+import { IntentInterceptor } from './http/intent.interceptor';
 import { Authentication } from './identity/authentication';
 import { IdentityController } from './identity/identity.controller';
 import { IdentityStore } from './identity/identity-store';
@@ -31,11 +32,12 @@ import { ReadModelsController } from './operations/read-models.controller';
 import { Verifier } from './operations/verification';
 import { IntendHandler, Shell } from './orchestration/commands';
 import { Gateway } from './orchestration/gateway';
+import { Idempotency } from './orchestration/idempotency';
 import { Identifiers } from './orchestration/identifiers';
+import { Rehearsals } from './orchestration/rehearsals';
+import { Replays } from './orchestration/replays';
 import { LookHandler, ReadModels } from './orchestration/reads';
-import { Quarantine } from './sites/quarantine';
-import { QuarantineController } from './sites/quarantine.controller';
-import { Reconciliation } from './sites/reconciliation';
+import { Previews } from './sites/preview';
 import { Sites } from './sites/sites';
 import { SitesController } from './sites/sites.controller';
 
@@ -48,6 +50,8 @@ export interface TopParts {
   readonly store: EventStorePort;
   readonly identities: IdentityStore;
   readonly authentication: Authentication;
+  readonly replays: Replays;
+  readonly idempotency: Idempotency;
 }
 
 @Module({})
@@ -70,7 +74,6 @@ export class TopModule {
         PortsController,
         ComputeController,
         SitesController,
-        QuarantineController,
         EventsController,
         ReadModelsController,
         MaintenanceController,
@@ -82,12 +85,14 @@ export class TopModule {
         value(Authentication, parts.authentication),
         value(NetworkModels, core.models),
         value(Sites, core.sites),
-        value(Quarantine, core.quarantine),
-        value(Reconciliation, core.reconciliation),
         value(Metrics, core.metrics),
         value(Maintenance, new Maintenance(parts.clock, parts.random, parts.logger)),
         value(Verifier, new Verifier(parts.store, core.rows, (...asked) => core.publisher.query(...asked))),
         value(EventStore, parts.store),
+        value(Rehearsals, core.rehearsals),
+        value(Replays, parts.replays),
+        value(Idempotency, parts.idempotency),
+        value(Previews, core.previews),
         value(Picks, picks),
         value(Identifiers, identifiers),
         value(Underlay, new Underlay(core.rows)),
@@ -103,6 +108,7 @@ export class TopModule {
         },
         { provide: APP_GUARD, useClass: AuthenticationGuard },
         { provide: APP_INTERCEPTOR, useClass: AsOfInterceptor },
+        { provide: APP_INTERCEPTOR, useClass: IntentInterceptor },
       ],
     };
   }

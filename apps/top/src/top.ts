@@ -13,6 +13,10 @@ import { ErrorFilter } from './http/error.filter';
 import { fastifyAdapter, registerJsonParser } from './http/server';
 import { Authentication } from './identity/authentication';
 import { IdentityStore } from './identity/identity-store';
+import { openKeyFile } from './identity/key-file';
+import { Idempotency } from './orchestration/idempotency';
+import { Replays } from './orchestration/replays';
+import { Sealer } from './orchestration/sealing';
 import type { Storage } from './storage/storage';
 import { Horizon } from './operations/horizon';
 import { TopModule } from './top.module';
@@ -47,11 +51,20 @@ export async function createTop(options: TopOptions, storage: Storage): Promise<
   options.reached?.('identity/written');
   const core = await startCore({ ...storage, clock, timers, random, logger, failed });
 
+  const { rehearsals, shell } = core;
+  const sealer = new Sealer(openKeyFile(join(state, 'requests.key'), random), random);
+  const replays = new Replays(shell.log, rehearsals, sealer, clock);
+  const kept = storage.answers;
+  const idempotency = new Idempotency({ log: shell.log, kept, rehearsals, sealer, clock, timers, logger });
+
   const authentication = new Authentication(identities, clock, random);
   const adapter = fastifyAdapter(random, cascadeHttpHandler(core.publisher, { logger }));
   // eslint-disable-next-line @typescript-eslint/no-unsafe-class-instance-assignment -- Nest types its options as a class and documents them as a literal
   const settings: NestApplicationOptions = { logger: ['error', 'warn'], bodyParser: false };
-  const module = TopModule.with({ core, clock, random, logger, store: storage.store, identities, authentication });
+  const module = TopModule.with({
+    ...{ core, clock, random, logger, store: storage.store },
+    ...{ identities, authentication, replays, idempotency },
+  });
   const application = await NestFactory.create<NestFastifyApplication>(module, adapter, settings);
   registerJsonParser(adapter);
   application.useGlobalFilters(new ErrorFilter(logger));
@@ -64,6 +77,7 @@ export async function createTop(options: TopOptions, storage: Storage): Promise<
     application,
     close: async () => {
       horizon.stop();
+      idempotency.stop();
       core.stop();
       await application.close();
       await storage.close();

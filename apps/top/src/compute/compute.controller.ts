@@ -1,6 +1,6 @@
 import { Body, Controller, Delete, Get, HttpCode, Param, Post, Put, Query, Req, Res } from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
-import { DescribedBody } from '../http/documentation';
+import { DescribedBody, Intent } from '../http/documentation';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { notFound } from '@weir/kernel';
 import { one, parseBody, parseLimit, parseListQuery, type RawQuery } from '@weir/openstack-api';
@@ -97,6 +97,7 @@ export class ComputeController {
   }
 
   @Post('v2.1/servers')
+  @Intent()
   @DescribedBody(serverCreate)
   @HttpCode(202)
   async create(@From() asking: Asking, @Body() raw: unknown, @Res({ passthrough: true }) reply: FastifyReply) {
@@ -119,6 +120,7 @@ export class ComputeController {
   }
 
   @Put('v2.1/servers/:id')
+  @Intent()
   @DescribedBody(serverUpdate)
   async update(@From() asking: Asking, @Param('id') id: string, @Body() raw: unknown) {
     const { server: body } = parseBody(serverUpdate, raw);
@@ -128,6 +130,7 @@ export class ComputeController {
   }
 
   @Delete('v2.1/servers/:id')
+  @Intent()
   @HttpCode(204)
   async delete(@From() asking: Asking, @Param('id') id: string): Promise<void> {
     refuseReaders(asking.caller);
@@ -140,6 +143,7 @@ export class ComputeController {
   }
 
   @Put('v2.1/servers/:id/metadata')
+  @Intent()
   @DescribedBody(metadataBody)
   async replaceMetadata(@From() asking: Asking, @Param('id') id: string, @Body() raw: unknown) {
     const { metadata } = parseBody(metadataBody, raw);
@@ -149,6 +153,7 @@ export class ComputeController {
   }
 
   @Post('v2.1/servers/:id/metadata')
+  @Intent()
   @DescribedBody(metadataBody)
   @HttpCode(200)
   async mergeMetadata(@From() asking: Asking, @Param('id') id: string, @Body() raw: unknown) {
@@ -160,6 +165,7 @@ export class ComputeController {
   }
 
   @Delete('v2.1/servers/:id/metadata/:key')
+  @Intent()
   @HttpCode(204)
   async deleteMetadata(@From() asking: Asking, @Param('id') id: string, @Param('key') key: string): Promise<void> {
     refuseReaders(asking.caller);

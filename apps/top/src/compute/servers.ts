@@ -24,7 +24,7 @@ import { Picks } from '../network/picks';
 import { projectFor, visible } from '../network/scope';
 import { Gateway } from '../orchestration/gateway';
 import { Identifiers } from '../orchestration/identifiers';
-import { chosen, tryFromHere } from '../orchestration/scope';
+import { chosen, tryFromHere, unlessRehearsed } from '../orchestration/scope';
 import type { SiteIntake } from '../sites/intake';
 import { serverModel } from './models';
 import { chooseZone, type Zone } from './placement';
@@ -127,7 +127,7 @@ export class Servers {
       () => deleteServer({ serverId, neverPublished }),
       streams.capacity(siteId, zone),
     );
-    await this.intake.completeDeletion(siteId, serverId);
+    await unlessRehearsed(() => this.intake.completeDeletion(siteId, serverId));
   }
 }
 

@@ -11,23 +11,7 @@ export class ErrorFilter implements ExceptionFilter {
   catch(error: unknown, host: ArgumentsHost): void {
     const request = host.switchToHttp().getRequest<FastifyRequest>();
     const reply = host.switchToHttp().getResponse<FastifyReply>();
-    const answer = this.answer(error, request);
-    void reply
-      .status(answer.status)
-      .type(typeof answer.body === 'string' ? 'text/plain' : 'application/json')
-      .send(answer.body);
-  }
-
-  private answer(error: unknown, request: FastifyRequest): HttpAnswer {
-    const dialect = dialectOf(request.url);
-    if (!(error instanceof WeirError)) {
-      const status = statusOf(error);
-      if (status !== undefined && status < 500) {
-        const message = status === 404 ? 'The resource could not be found.' : (error as Error).message;
-        return httpError(status, dialect, 'WeirError', message);
-      }
-    }
-    const answer = toHttp(error, dialect);
+    const answer = answerTo(error, request.url);
     if (answer.status >= 500)
       this.logger.error(UNEXPECTED, {
         requestId: request.weir.requestId,
@@ -35,8 +19,24 @@ export class ErrorFilter implements ExceptionFilter {
         path: request.routeOptions.url,
         chain: chain(error),
       });
-    return answer;
+    void reply
+      .status(answer.status)
+      .type(typeof answer.body === 'string' ? 'text/plain' : 'application/json')
+      .send(answer.body);
   }
+}
+
+/** In the form of the API that the path belongs to. */
+export function answerTo(error: unknown, path: string): HttpAnswer {
+  const dialect = dialectOf(path);
+  if (!(error instanceof WeirError)) {
+    const status = statusOf(error);
+    if (status !== undefined && status < 500) {
+      const message = status === 404 ? 'The resource could not be found.' : (error as Error).message;
+      return httpError(status, dialect, 'WeirError', message);
+    }
+  }
+  return toHttp(error, dialect);
 }
 
 /** The status of an error that Nest or Fastify raised: an unknown route, a malformed or oversized body. */

@@ -3,7 +3,8 @@ import { FastifyAdapter } from '@nestjs/platform-fastify';
 import { invalid, type Random } from '@weir/kernel';
 
 const MAX_BODY_BYTES = 1024 * 1024;
-const MAX_HEADER_BYTES = 16 * 1024;
+/** Room for a replay of several servers. */
+const MAX_HEADER_BYTES = 32 * 1024;
 /** Deeper JSON than any body of these APIs, and shallow enough for recursive code. */
 const MAX_DEPTH = 64;
 const REQUEST_TIMEOUT_MS = 30_000;

@@ -1,6 +1,6 @@
 import { Body, Controller, Delete, Get, HttpCode, Param, Post, Put, Query, Req } from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
-import { DescribedBody } from '../http/documentation';
+import { DescribedBody, Intent } from '../http/documentation';
 import type { FastifyRequest } from 'fastify';
 import {
   closeNetwork,
@@ -66,6 +66,7 @@ export class NetworksController {
   }
 
   @Post()
+  @Intent()
   @DescribedBody(networkCreate)
   @HttpCode(201)
   async create(@From() asking: Asking, @Body() raw: unknown) {
@@ -97,6 +98,7 @@ export class NetworksController {
   }
 
   @Put(':id')
+  @Intent()
   @DescribedBody(networkUpdate)
   async update(@From() asking: Asking, @Param('id') id: string, @Body() raw: unknown) {
     const { network: body } = parseBody(networkUpdate, raw);
@@ -108,6 +110,7 @@ export class NetworksController {
 
   /** Closes first, so that no port can come in between; counts what is left; then deletes, or opens again. */
   @Delete(':id')
+  @Intent()
   @HttpCode(204)
   async delete(@From() asking: Asking, @Param('id') id: string): Promise<void> {
     refuseReaders(asking.caller);

@@ -1,6 +1,6 @@
 import { Body, Controller, Delete, Get, HttpCode, Param, Post, Put, Query, Req } from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
-import { DescribedBody } from '../http/documentation';
+import { DescribedBody, Intent } from '../http/documentation';
 import type { FastifyRequest } from 'fastify';
 import { type AddressChoice, createPort, deletePort, updatePort } from '@weir/domain';
 import { invalid, type Ip, type NetworkId, parseIp, type SubnetId } from '@weir/kernel';
@@ -63,6 +63,7 @@ export class PortsController {
   }
 
   @Post()
+  @Intent()
   @DescribedBody(portCreate)
   @HttpCode(201)
   async create(@From() asking: Asking, @Body() raw: unknown) {
@@ -92,6 +93,7 @@ export class PortsController {
   }
 
   @Put(':id')
+  @Intent()
   @DescribedBody(portUpdate)
   async update(@From() asking: Asking, @Param('id') id: string, @Body() raw: unknown) {
     const { port: body } = parseBody(portUpdate, raw);
@@ -113,6 +115,7 @@ export class PortsController {
   }
 
   @Delete(':id')
+  @Intent()
   @HttpCode(204)
   async delete(@From() asking: Asking, @Param('id') id: string): Promise<void> {
     refuseReaders(asking.caller);

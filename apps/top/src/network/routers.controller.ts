@@ -1,6 +1,6 @@
 import { Body, Controller, Delete, Get, HttpCode, Param, Post, Put, Query, Req } from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
-import { DescribedBody } from '../http/documentation';
+import { DescribedBody, Intent } from '../http/documentation';
 import type { FastifyRequest } from 'fastify';
 import { addRouterInterface, createRouter, deleteRouter, removeRouterInterface, updateRouter } from '@weir/domain';
 import type { PortId, RouterId, SubnetId } from '@weir/kernel';
@@ -54,6 +54,7 @@ export class RoutersController {
   }
 
   @Post()
+  @Intent()
   @DescribedBody(routerCreate)
   @HttpCode(201)
   async create(@From() asking: Asking, @Body() raw: unknown) {
@@ -77,6 +78,7 @@ export class RoutersController {
   }
 
   @Put(':id')
+  @Intent()
   @DescribedBody(routerUpdate)
   async update(@From() asking: Asking, @Param('id') id: string, @Body() raw: unknown) {
     const { router: body } = parseBody(routerUpdate, raw);
@@ -93,6 +95,7 @@ export class RoutersController {
   }
 
   @Delete(':id')
+  @Intent()
   @HttpCode(204)
   async delete(@From() asking: Asking, @Param('id') id: string): Promise<void> {
     refuseReaders(asking.caller);
@@ -101,6 +104,7 @@ export class RoutersController {
   }
 
   @Put(':id/add_router_interface')
+  @Intent()
   @DescribedBody(routerInterface)
   async addInterface(@From() asking: Asking, @Param('id') id: string, @Body() raw: unknown) {
     const body = parseBody(routerInterface, raw);
@@ -122,6 +126,7 @@ export class RoutersController {
   }
 
   @Put(':id/remove_router_interface')
+  @Intent()
   @DescribedBody(routerInterface)
   async removeInterface(@From() asking: Asking, @Param('id') id: string, @Body() raw: unknown) {
     const body = parseBody(routerInterface, raw);

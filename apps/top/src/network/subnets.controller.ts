@@ -1,6 +1,6 @@
 import { Body, Controller, Delete, Get, HttpCode, Param, Post, Put, Query, Req } from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
-import { DescribedBody } from '../http/documentation';
+import { DescribedBody, Intent } from '../http/documentation';
 import type { FastifyRequest } from 'fastify';
 import { addSubnet, closeSubnet, NetworkNotFound, removeSubnet, reopenSubnet, updateSubnet } from '@weir/domain';
 import type { NetworkId, PortId, SubnetId } from '@weir/kernel';
@@ -49,6 +49,7 @@ export class SubnetsController {
   }
 
   @Post()
+  @Intent()
   @DescribedBody(subnetCreate)
   @HttpCode(201)
   async create(@From() asking: Asking, @Body() raw: unknown) {
@@ -81,6 +82,7 @@ export class SubnetsController {
   }
 
   @Put(':id')
+  @Intent()
   @DescribedBody(subnetUpdate)
   async update(@From() asking: Asking, @Param('id') id: string, @Body() raw: unknown) {
     const { subnet: body } = parseBody(subnetUpdate, raw);
@@ -106,6 +108,7 @@ export class SubnetsController {
   }
 
   @Delete(':id')
+  @Intent()
   @HttpCode(204)
   async delete(@From() asking: Asking, @Param('id') id: string): Promise<void> {
     refuseReaders(asking.caller);

@@ -75,6 +75,11 @@ export class Shell {
     this.context = { ...ports, lanes: new Lanes() };
   }
 
+  /** What commands read and append where no request has a log of its own. */
+  get log(): CommandLog {
+    return this.ports.store;
+  }
+
   async execute<T>(intent: Intend<T>): Promise<Executed<T>> {
     try {
       return await this.carriedOut(intent);

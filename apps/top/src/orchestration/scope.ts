@@ -42,7 +42,7 @@ export function tryFromHere(): () => void {
   return () => choices?.keep(count);
 }
 
-/** For what no log can take back. */
-export function unlessRehearsed(effect: () => void): void {
-  if (!currentScope()?.branch) effect();
+/** For what no log can take back, and for what others do because of it. */
+export function unlessRehearsed<T>(effect: () => T): T | undefined {
+  return currentScope()?.branch ? undefined : effect();
 }

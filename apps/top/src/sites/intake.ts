@@ -14,7 +14,6 @@ import type { RowReader } from '@weir/event-store';
 import type { Logger, PortId, ServerId, SiteId } from '@weir/kernel';
 import { type ObservationKind, observationSchemas, type ObservationValue } from '@weir/topology';
 import type { Origin } from '../orchestration/commands';
-import { unlessRehearsed } from '../orchestration/scope';
 import type { Observed } from './observed';
 
 /** A command that an observation leads to. */
@@ -119,7 +118,7 @@ export class SiteIntake {
   ): readonly Intended[] {
     const row = this.rows.get('rm_servers', { id: serverId });
     if (row?.['site_id'] !== site) {
-      if (status === 'gone') unlessRehearsed(() => this.observed.drop(site, 'server', serverId));
+      if (status === 'gone') this.observed.drop(site, 'server', serverId);
       return [];
     }
     const deleting = row['task_state'] === 'deleting';

@@ -1,6 +1,6 @@
 import { Body, Controller, Delete, Get, HttpCode, Param, Post } from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
-import { DescribedBody } from '../http/documentation';
+import { DescribedBody, Intent } from '../http/documentation';
 import { forbidden } from '@weir/kernel';
 import { parseBody } from '@weir/openstack-api';
 import { siteCreate, siteView } from '@weir/openstack-api/sites';
@@ -19,6 +19,7 @@ export class SitesController {
   ) {}
 
   @Post()
+  @Intent()
   @DescribedBody(siteCreate)
   @HttpCode(201)
   async add(@From() { caller, origin }: Asking, @Body() raw: unknown) {
@@ -46,6 +47,7 @@ export class SitesController {
   }
 
   @Delete(':id')
+  @Intent()
   @HttpCode(204)
   async remove(@From() { caller, origin }: Asking, @Param('id') id: string): Promise<void> {
     adminsOnly(caller);

@@ -2,6 +2,7 @@ import { MemoryFactStore } from '@weir/cascade/memory';
 import { views } from '@weir/domain';
 import { MemoryEventStore } from '@weir/event-store/memory';
 import type { Timers } from '@weir/kernel';
+import { MemoryKeptAnswers } from '../orchestration/kept-answers';
 import { MemoryObserved } from '../sites/observed';
 import type { Storage } from './storage';
 
@@ -12,6 +13,7 @@ export function memoryStorage(timers: Timers): Storage {
     store,
     rows: store.reader,
     observed: new MemoryObserved(),
+    answers: new MemoryKeptAnswers(),
     openFacts: (generation) => new MemoryFactStore({ generation }),
     close: () => store.close(),
   };

@@ -26,6 +26,8 @@ const NETWORK_STATUS: Readonly<Record<string, number>> = {
   OverlappingSubnets: 400,
   OverQuota: 409,
 };
+/** What no reason says, in any API. */
+const NAMED_STATUS: Readonly<Record<string, number>> = { IdempotencyKeyReused: 422 };
 const NETWORK_TYPE: Readonly<Record<string, string>> = {
   SubnetOverlap: 'InvalidInput',
   OverlappingSubnets: 'BadRequest',
@@ -39,6 +41,7 @@ const COMPUTE_NAME: Readonly<Record<number, string>> = {
   405: 'badMethod',
   409: 'conflictingRequest',
   413: 'overLimit',
+  422: 'unprocessableEntity',
 };
 
 const TITLE: Readonly<Record<number, string>> = {
@@ -50,6 +53,7 @@ const TITLE: Readonly<Record<number, string>> = {
   409: 'Conflict',
   413: 'Request Entity Too Large',
   415: 'Unsupported Media Type',
+  422: 'Unprocessable Content',
   500: 'Internal Server Error',
   503: 'Service Unavailable',
   507: 'Insufficient Storage',
@@ -69,7 +73,7 @@ export function dialectOf(path: string): Dialect {
 /** The one table from an error to an answer. What is not a WeirError is 500 with a fixed text. */
 export function toHttp(error: unknown, dialect: Dialect): HttpAnswer {
   if (!(error instanceof WeirError)) return httpError(500, dialect, 'InternalError', UNEXPECTED);
-  const status = STATUS[error.reason];
+  const status = NAMED_STATUS[error.name] ?? STATUS[error.reason];
   return httpError(
     dialect === 'network' ? (NETWORK_STATUS[error.name] ?? status) : status,
     dialect,

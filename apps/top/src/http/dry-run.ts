@@ -1,0 +1,29 @@
+import type { RecordedEvent } from '@weir/event-store';
+import type { Answer } from '../orchestration/idempotency';
+import type { Rehearsed } from '../orchestration/rehearsals';
+import type { Preview } from '../sites/preview';
+
+const TOO_LONG = 'The request draws too much for a header to hold.';
+
+/** What a dry run answers. */
+export function dryRunView(
+  { position, events, result }: Rehearsed<Answer>,
+  { facts, flows }: Preview,
+  token: string | undefined,
+) {
+  return {
+    dry_run: {
+      position,
+      events: events.map(eventView),
+      facts,
+      flows,
+      answer: { status: result.status, body: result.body ?? null },
+      replay: token ?? null,
+      ...(token === undefined ? { replay_reason: TOO_LONG } : {}),
+    },
+  };
+}
+
+function eventView({ stream, revision, id, type, schemaVersion, metadata, data }: RecordedEvent) {
+  return { stream, revision, id, type, schema_version: schemaVersion, time: metadata.time, data };
+}
