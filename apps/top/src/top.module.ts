@@ -37,6 +37,9 @@ import { Identifiers } from './orchestration/identifiers';
 import { Rehearsals } from './orchestration/rehearsals';
 import { Replays } from './orchestration/replays';
 import { LookHandler, ReadModels } from './orchestration/reads';
+import { Quarantine } from './sites/quarantine';
+import { QuarantineController } from './sites/quarantine.controller';
+import { Reconciliation } from './sites/reconciliation';
 import { Previews } from './sites/preview';
 import { Sites } from './sites/sites';
 import { SitesController } from './sites/sites.controller';
@@ -74,6 +77,7 @@ export class TopModule {
         PortsController,
         ComputeController,
         SitesController,
+        QuarantineController,
         EventsController,
         ReadModelsController,
         MaintenanceController,
@@ -85,6 +89,8 @@ export class TopModule {
         value(Authentication, parts.authentication),
         value(NetworkModels, core.models),
         value(Sites, core.sites),
+        value(Quarantine, core.quarantine),
+        value(Reconciliation, core.reconciliation),
         value(Metrics, core.metrics),
         value(Maintenance, new Maintenance(parts.clock, parts.random, parts.logger)),
         value(Verifier, new Verifier(parts.store, core.rows, (...asked) => core.publisher.query(...asked))),

@@ -1,4 +1,4 @@
-import type { FactStore } from '@weir/cascade';
+import type { ProjectedFactStore } from '@weir/cascade';
 import type { EventStore, RowReader } from '@weir/event-store';
 import type { KeptAnswers } from '../orchestration/kept-answers';
 import type { Observed } from '../sites/observed';
@@ -11,8 +11,8 @@ export interface Storage {
   readonly observed: Observed;
   /** Of requests with an Idempotency-Key. */
   readonly answers: KeptAnswers;
-  /** The facts of the sites, opened for the generation that this Top speaks in. */
-  readonly openFacts: (generation: number) => FactStore;
+  /** The facts of the sites, in whatever generation they were told; new ones are of this one. */
+  readonly openFacts: (generation: number) => ProjectedFactStore;
   /** Behind the Top that used it. */
   close(): Promise<void>;
 }
