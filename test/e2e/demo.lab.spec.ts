@@ -87,7 +87,7 @@ describe('the demo, empty', () => {
   it('says in one sentence which flag it does not know', async () => {
     const wrong = new DemoProcess(folder, '--fast');
     expect(await wrong.end()).toBe(2);
-    expect(wrong.output).toBe("The demo does not know '--fast': its flags are --once, --json, --empty, --help.\n");
+    expect(wrong.output).toBe("The demo does not know '--fast': its flags are --once, --json, --empty, --simulated, --help.\n");
   });
 
   it('lets the first steps of the README be done as they are written', async () => {

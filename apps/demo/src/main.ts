@@ -1,13 +1,16 @@
 import { join, relative, resolve } from 'node:path';
-import { type Logger, silentLogger, systemClock, systemTimers, WeirError } from '@weir/kernel';
+import { type Logger, silentLogger, systemClock, systemRandom, systemTimers, WeirError } from '@weir/kernel';
+import { LabStage } from './lab-stage';
 import { type Options, parseOptions, USAGE } from './options';
 import { play, textOf } from './play';
-import { Stage } from './stage';
+import type { Stage } from './stage';
 import { Story } from './story';
 
 const DIRECTORY = join('.weir', 'demo');
 const USAGE_STATUS = 2;
 const SHOW_CURSOR = '\x1b[?25h';
+const SIMULATED =
+  'Simulated: hosts, switches and instances are objects in this one process, which runs every packet through the flows.';
 const SIGNALS = { SIGINT: 130, SIGTERM: 143, SIGHUP: 129 } as const;
 
 const say = (text: string) => void process.stderr.write(`${text}\n`);
@@ -23,7 +26,7 @@ async function main(): Promise<number> {
     process.stdout.write(USAGE);
     return 0;
   }
-  const stage = new Stage({ directory: resolve(DIRECTORY), timers: systemTimers, logger });
+  const stage = await stageFor(options);
   await stage.clear();
   const stopped = untilSignal();
   try {
@@ -40,6 +43,15 @@ async function main(): Promise<number> {
   }
 }
 
+async function stageFor({ simulated }: Options): Promise<Stage> {
+  const directory = resolve(DIRECTORY);
+  if (!simulated) return new LabStage({ directory, timers: systemTimers, logger });
+  say(SIMULATED);
+  // Nothing of the levels is loaded where they are processes of their own.
+  const { SimulatedStage } = await import('./simulated/simulated-stage.js');
+  return new SimulatedStage({ directory, clock: systemClock, timers: systemTimers, random: systemRandom, logger });
+}
+
 async function perform(stage: Stage, options: Options): Promise<{ readonly ok: boolean; readonly stays: boolean }> {
   const story = new Story(stage, systemClock, systemTimers);
   const results = await play([...story.opening(), ...(options.empty ? [] : story.acts())], systemClock);
@@ -51,17 +63,19 @@ async function perform(stage: Stage, options: Options): Promise<{ readonly ok: b
   const stays = !options.once && results.every((result) => result.played);
   if (stays) {
     void stage.follow();
-    print(welcome(stage.weir.api, options.empty ? '<server>' : 'web-1'));
+    print(welcome(stage.weir.api, options));
   }
   if (options.json)
     print(JSON.stringify({ ok, steps: results.map(({ name, ok, ms, detail }) => ({ name, ok, ms, detail })) }));
   return { ok, stays };
 }
 
-function welcome(api: string, server: string): string {
+function welcome(api: string, { empty, simulated }: Options): string {
   const folder = relative(process.cwd(), resolve(DIRECTORY));
+  const server = empty ? '<server>' : 'web-1';
+  const hosts = simulated ? 'The simulated hosts' : "The lab's hosts";
   return `
-Weir is up at ${api}. Try, in another terminal:
+Weir is up at ${api}${simulated ? ', simulated' : ''}. Try, in another terminal:
 
   export OS_CLIENT_CONFIG_FILE=${folder}/clouds.yaml
   openstack --os-cloud weir server list
@@ -69,7 +83,7 @@ Weir is up at ${api}. Try, in another terminal:
   npx --no weir site list
 
 The API's description: ${api}/docs   Metrics: ${api}/metrics
-Logs: ${folder}/logs   The lab's hosts and instances: ${folder}/lab.json
+Logs: ${folder}/logs   ${hosts} and instances: ${folder}/lab.json
 
 Ctrl-C ends it all and cleans up.
 `;

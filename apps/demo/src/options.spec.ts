@@ -2,7 +2,7 @@ import { parseOptions } from './options';
 
 describe('the flags of the demo', () => {
   it('may be left out', () => {
-    expect(parseOptions([])).toEqual({ once: false, json: false, empty: false, help: false });
+    expect(parseOptions([])).toEqual({ once: false, json: false, empty: false, simulated: false, help: false });
   });
 
   it('may be combined', () => {
@@ -15,7 +15,7 @@ describe('the flags of the demo', () => {
     (...args) => {
       const wrong = args.at(-1) ?? '';
       expect(() => parseOptions(args)).toThrow(
-        `The demo does not know '${wrong}': its flags are --once, --json, --empty, --help.`,
+        `The demo does not know '${wrong}': its flags are --once, --json, --empty, --simulated, --help.`,
       );
     },
   );

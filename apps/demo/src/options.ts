@@ -8,16 +8,19 @@ export interface Options {
   readonly json: boolean;
   /** Add the sites and stop there. */
   readonly empty: boolean;
+  /** In one process, with nothing of the system. */
+  readonly simulated: boolean;
   readonly help: boolean;
 }
 
-const FLAGS = ['once', 'json', 'empty', 'help'] as const;
+const FLAGS = ['once', 'json', 'empty', 'simulated', 'help'] as const;
 
 export const USAGE = `npm run demo [-- FLAG...]
 
-  --once   exit when the story has ended: with status 0 if every step held
-  --json   end with one line of JSON: {"ok","steps":[{"name","ok","ms","detail"}]}
-  --empty  add the two sites and stop there, with no network and no server
+  --once       exit when the story has ended: with status 0 if every step held
+  --json       end with one line of JSON: {"ok","steps":[{"name","ok","ms","detail"}]}
+  --empty      add the two sites and stop there, with no network and no server
+  --simulated  play it in one process, on simulated hosts: needs Node alone, neither root nor Open vSwitch
 `;
 
 /** Throws `invalid` with one sentence for what is no flag. */
@@ -28,7 +31,13 @@ export function parseOptions(args: readonly string[]): Options {
     if (token.kind === 'option' && isFlag(token.name) && token.value === undefined) given.add(token.name);
     else if (token.kind !== 'option-terminator') throw notAFlag(args[token.index] ?? '');
   }
-  return { once: given.has('once'), json: given.has('json'), empty: given.has('empty'), help: given.has('help') };
+  return {
+    once: given.has('once'),
+    json: given.has('json'),
+    empty: given.has('empty'),
+    simulated: given.has('simulated'),
+    help: given.has('help'),
+  };
 }
 
 function isFlag(name: string): name is (typeof FLAGS)[number] {

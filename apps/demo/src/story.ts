@@ -1,10 +1,8 @@
-import { existsSync } from 'node:fs';
 import { conflict, type Clock, notFound, type Timers } from '@weir/kernel';
-import { ping } from '@weir/lab';
 import type { Named } from '@weir/lab/deployment';
 import type { Step } from './play';
 import type { Stage } from './stage';
-import { countsOf, expectSame, type SwitchState, switchStates } from './switches';
+import { countsOf, expectSame, type SwitchState } from './switches';
 import { table } from './table';
 import { expectAllAnswered, forge, kindOf, matrix, lossesUnder, lostOf, pingEveryPair, type Placed } from './traffic';
 
@@ -46,7 +44,7 @@ export class Story {
   /** Up to the two sites. */
   opening(): readonly Step[] {
     return [
-      { name: 'Build the lab', needed: true, run: () => this.buildLab() },
+      { name: 'Build the lab', needed: true, run: () => this.stage.buildHosts() },
       { name: 'Start the Top', needed: true, run: () => this.startTop() },
       { name: 'Add the sites Paris and Tokyo', needed: true, run: (show) => this.addSites(show) },
     ];
@@ -70,12 +68,6 @@ export class Story {
     ];
   }
 
-  private async buildLab(): Promise<string> {
-    await this.stage.buildLab();
-    const { id, hosts } = this.stage.lab;
-    return `${hosts.length} hosts with Open vSwitch in 2 sites (namespaces weir-${id}-…)`;
-  }
-
   private async startTop(): Promise<string> {
     await this.stage.startTop();
     return this.stage.weir.api;
@@ -89,7 +81,7 @@ export class Story {
           `${name}: ${capacity.map(({ zone, total }) => `${zone} (${total.vcpus} vCPUs)`).join(', ')}`,
       ),
     );
-    return `${sites.length} sites active with ${this.stage.lab.hosts.length} hosts`;
+    return `${sites.length} sites active with ${this.stage.hosts.length} hosts`;
   }
 
   private async createNetworks(): Promise<string> {
@@ -109,14 +101,15 @@ export class Story {
   }
 
   private async bootServers(show: (lines: readonly string[]) => void): Promise<string> {
-    const { weir, lab } = this.stage;
+    const { stage } = this;
+    const { weir } = stage;
     const first = await Promise.all(SERVERS.map((wanted) => this.create(wanted)));
     await weir.tenant.waitForStatus(
       first.map(({ id }) => id),
       'ACTIVE',
     );
     await weir.waitForSettled();
-    this.beforeLast = await switchStates(lab.hosts);
+    this.beforeLast = await stage.switchStates();
     await this.create(LAST);
     const servers = await weir.tenant.servers();
     show(
@@ -156,11 +149,12 @@ export class Story {
 
   /** What its DHCP client keeps and what its kernel has, read inside the instance; undefined until both are its port's. */
   private async leaseIn({ server, interface: name, ip }: Placed): Promise<readonly string[] | undefined> {
-    const script = `cat /run/weir/${name}/lease && ip -o -4 addr show dev ${name}`;
-    const { stdout } = await this.stage.weir.tenant.exec(server, ['sh', '-c', script]);
-    const lease = new Map([...stdout.matchAll(/^(\w+)=(.*)$/gm)].map(([, key = '', value = '']) => [key, value]));
+    const { tenant } = this.stage.weir;
+    const kept = await tenant.exec(server, ['cat', `/run/weir/${name}/lease`]);
+    const shown = await tenant.exec(server, ['ip', '-o', '-4', 'addr', 'show', 'dev', name]);
+    const lease = new Map([...kept.stdout.matchAll(/^(\w+)=(.*)$/gm)].map(([, key = '', value = '']) => [key, value]));
     const address = `${ip}/${lease.get('mask') ?? ''}`;
-    if (lease.get('ip') !== ip || !stdout.includes(`inet ${address}`)) return undefined;
+    if (lease.get('ip') !== ip || !shown.stdout.includes(`inet ${address}`)) return undefined;
     const told = (key: string) => lease.get(key) ?? 'none';
     return [
       address,
@@ -173,7 +167,7 @@ export class Story {
 
   private async pingPairs(show: (lines: readonly string[]) => void): Promise<string> {
     const placed = await this.placed();
-    const pairs = await pingEveryPair(placed);
+    const pairs = await pingEveryPair(this.stage, placed);
     show(matrix(placed, pairs));
     return expectAllAnswered(pairs);
   }
@@ -182,7 +176,7 @@ export class Story {
     const placed = await this.placed();
     const [from, ...others] = placed.filter(({ subnet }) => subnet === 'blue');
     if (from === undefined) throw notFound('There is no server in the network blue.');
-    const counts = await Promise.all(others.map((to) => forge(from, to, freeAddress(placed))));
+    const counts = await Promise.all(others.map((to) => forge(this.stage, from, to, freeAddress(placed))));
     const receivers = others.map((to) => `${to.name} (${kindOf(from, to)})`).join(' and ');
     const forged = counts.reduce((sum, count) => sum + count, 0);
     return `0 of ${forged} forged frames of ${from.name} reached ${receivers}; the honest ones did`;
@@ -195,7 +189,7 @@ export class Story {
       placed.map(async (from) => {
         const lost: string[] = [];
         for (const gateway of gateways) {
-          const { sent, received } = await ping(from.netns, gateway, { count: 3, intervalMs: 50 });
+          const { sent, received } = await this.stage.ping(from, gateway, { count: 3, intervalMs: 50 });
           if (sent === 0 || received < sent) lost.push(`${gateway} from ${from.name}`);
         }
         return lost;
@@ -207,29 +201,30 @@ export class Story {
   }
 
   private async deleteLast(): Promise<string> {
-    const { weir, lab } = this.stage;
+    const { stage } = this;
+    const { weir } = stage;
     const { name } = LAST;
     const instance = (await this.placed()).find((candidate) => candidate.name === name);
     if (instance === undefined) throw notFound(`There is no server ${name}.`);
     await weir.tenant.deleteServer(instance.server);
     this.servers.delete(name);
     await weir.waitForSettled();
-    const after = await switchStates(lab.hosts);
+    const after = await stage.switchStates();
     expectSame(this.beforeLast, after);
-    if (existsSync(`/run/netns/${instance.netns}`)) throw conflict(`The namespace ${instance.netns} is still there.`);
+    if (stage.isPresent(instance)) throw conflict(`Something of ${name} is still there on ${instance.host}.`);
     const { ports } = await weir.request<{ ports: unknown[] }>(
       'GET',
       `/network/v2.0/ports?device_id=${instance.server}`,
     );
     if (ports.length > 0) throw conflict(`The port of ${name} is still there.`);
     await this.stage.writeLabFile();
-    return `${name}, its lease and its namespace are gone; as before it: ${countsOf(after)}`;
+    return `${name}, its lease and its instance are gone; as before it: ${countsOf(after)}`;
   }
 
   private async killUnderTraffic(show: (lines: readonly string[]) => void): Promise<string> {
     const pairs = this.pairsOf(await this.placed());
     let ms = 0;
-    const reports = await lossesUnder(pairs, this.timers, async () => {
+    const reports = await lossesUnder(this.stage, pairs, this.timers, async () => {
       const started = this.clock.monotonic();
       await this.killAndRestart();
       ms = Math.round(this.clock.monotonic() - started);
@@ -259,7 +254,7 @@ export class Story {
     const [first, late] = [placed[0], placed.find(({ name }) => name === MEANWHILE.name)];
     if (first === undefined || late === undefined) throw notFound(`There is no server ${MEANWHILE.name}.`);
     await this.untilLeased(late);
-    const pairs = await pingEveryPair([first, late]);
+    const pairs = await pingEveryPair(this.stage, [first, late]);
     expectAllAnswered(pairs);
   }
 
@@ -270,7 +265,7 @@ export class Story {
     const earlier = this.servers.get(MEANWHILE.name);
     if (earlier !== undefined) await weir.tenant.deleteServer(earlier.id);
     const killed = ['bottom-tokyo', 'host-paris-1'].map((name) => weir.process(name));
-    await Promise.all(killed.map((process) => process.kill('SIGKILL')));
+    await Promise.all(killed.map((process) => process.kill()));
     const { id } = await this.create(MEANWHILE);
     await Promise.all(killed.map((process) => process.start()));
     await weir.tenant.waitForStatus([id], 'ACTIVE');
@@ -302,6 +297,12 @@ export class Story {
     return `${events.length} events behind ${name}, ${first.type} the first`;
   }
 
+  private siteOf(host: string): string {
+    const found = this.stage.hosts.find(({ name }) => name === host);
+    if (found === undefined) throw notFound(`There is no host ${host}.`);
+    return found.site;
+  }
+
   private async create({ name, network, zone }: Wanted): Promise<Named> {
     const networks = [this.networks.get(network)?.id ?? ''];
     const server = await this.stage.weir.tenant.createServer({ name, networks, zone });
@@ -315,7 +316,7 @@ export class Story {
     return [...SERVERS, LAST, MEANWHILE].flatMap(({ name, network }) => {
       const instance = instances.find(({ server }) => server === this.servers.get(name)?.id);
       if (instance === undefined) return [];
-      return [{ ...instance, site: this.stage.lab.host(instance.host).site, subnet: network }];
+      return [{ ...instance, site: this.siteOf(instance.host), subnet: network }];
     });
   }
 }

@@ -1,7 +1,8 @@
 import { conflict, type Ip, type Mac, parseIp, parseMac, type Timers, WeirError } from '@weir/kernel';
-import { capture, inject, ping, startUdpProbe, type UdpProbeReport, VoidRun } from '@weir/lab';
+import { type UdpProbeReport, VoidRun } from '@weir/lab';
 import type { Instance } from '@weir/lab/deployment';
 import { ARP_REPLY, encodeFrame, ipv4, udp } from '@weir/packet';
+import type { Stage } from './stage';
 import { table } from './table';
 
 const PINGS = { count: 3, intervalMs: 50, timeoutMs: 1_000 };
@@ -22,12 +23,12 @@ export interface PingedPair {
 }
 
 /** Every instance pings every other one; the instances at the same time, each its targets one by one. */
-export async function pingEveryPair(instances: readonly Placed[]): Promise<readonly PingedPair[]> {
+export async function pingEveryPair(stage: Stage, instances: readonly Placed[]): Promise<readonly PingedPair[]> {
   const all = await Promise.all(
     instances.map(async (from) => {
       const pairs: PingedPair[] = [];
       for (const to of instances.filter((other) => other !== from)) {
-        const { sent, received, rtts } = await ping(from.netns, to.ip, PINGS);
+        const { sent, received, rtts } = await stage.ping(from, to.ip, PINGS);
         const rtt = rtts.toSorted((left, right) => left - right)[Math.floor(rtts.length / 2)];
         pairs.push({ from, to, sent, received, rtt });
       }
@@ -83,7 +84,7 @@ const BEHIND_ADDRESSES = 12;
  * From inside an instance, frames as another sender: other MAC, other IP, ARP with another MAC or IP; then an honest one.
  * Throws unless the honest one alone reaches the receiver. Answers how many were forged.
  */
-export async function forge(from: Placed, to: Placed, forgedIp: string): Promise<number> {
+export async function forge(stage: Stage, from: Placed, to: Placed, forgedIp: string): Promise<number> {
   const [mac, ip] = [parseMac(from.mac), parseIp(from.ip)];
   const datagram = (source: Mac, sender: Ip, text: string): Uint8Array => {
     const payload = ipv4({ source: sender, destination: parseIp(to.ip), payload: udp(7, 7, Buffer.from(text)) });
@@ -110,13 +111,9 @@ export async function forge(from: Placed, to: Placed, forgedIp: string): Promise
     arp(mac, other),
   ];
   const honest = 'weir-honest-frame';
-  const receiver = await capture(to.netns, to.interface, ({ direction }) => direction === 'in');
+  const receiver = await stage.capture(to);
   const frames = [...Array.from({ length: FORGED_EACH }, () => forged).flat(), datagram(mac, ip, honest)];
-  await inject(
-    from.netns,
-    from.interface,
-    frames.map((frame) => Buffer.from(frame)),
-  );
+  await stage.inject(from, frames);
   await receiver.waitFor(({ bytes }) => bytes.includes(honest), { what: `the honest frame of ${from.name}` });
   const got = (await receiver.stop()).filter(({ bytes }) =>
     forged.some((frame) => bytes.includes(Buffer.from(frame.subarray(BEHIND_ADDRESSES)))),
@@ -127,8 +124,6 @@ export async function forge(from: Placed, to: Placed, forgedIp: string): Promise
 
 type Pairs = readonly (readonly [Placed, Placed])[];
 
-/** As long as kills and restarts take, or longer. */
-const TRAFFIC_MS = 4_000;
 const TRIES = 3;
 
 /** The traffic lost packets without any fault, so a fault would prove nothing. */
@@ -143,15 +138,16 @@ class LossyControl extends WeirError {
  * lost some, or a sender was too slow) is repeated, the fault included; rejects when the third one is void, too.
  */
 export async function lossesUnder(
+  stage: Stage,
   pairs: Pairs,
   timers: Timers,
   fault: () => Promise<void>,
 ): Promise<readonly UdpProbeReport[]> {
   for (let tries = 1; ; tries++) {
     try {
-      const lost = lostOf(await underTraffic(pairs, () => timers.sleep(TRAFFIC_MS)));
+      const lost = lostOf(await underTraffic(stage, pairs, () => timers.sleep(stage.trafficMs)));
       if (lost > 0) throw new LossyControl(lost);
-      return await underTraffic(pairs, () => Promise.all([fault(), timers.sleep(TRAFFIC_MS)]));
+      return await underTraffic(stage, pairs, () => Promise.all([fault(), timers.sleep(stage.trafficMs)]));
     } catch (error) {
       if (!(error instanceof VoidRun || error instanceof LossyControl) || tries === TRIES) throw error;
     }
@@ -162,9 +158,12 @@ export function lostOf(reports: readonly UdpProbeReport[]): number {
   return reports.reduce((sum, { missing }) => sum + missing.length, 0);
 }
 
-async function underTraffic(pairs: Pairs, work: () => Promise<unknown>): Promise<readonly UdpProbeReport[]> {
-  const end = ({ netns, ip: address }: Placed) => ({ netns, address });
-  const probes = await Promise.all(pairs.map(([from, to]) => startUdpProbe({ from: end(from), to: end(to) })));
+async function underTraffic(
+  stage: Stage,
+  pairs: Pairs,
+  work: () => Promise<unknown>,
+): Promise<readonly UdpProbeReport[]> {
+  const probes = await Promise.all(pairs.map(([from, to]) => stage.probe(from, to)));
   const [worked] = await Promise.allSettled([work()]);
   const stopped = await Promise.allSettled(probes.map((probe) => probe.stop()));
   if (worked.status === 'rejected') throw worked.reason as Error;
