@@ -13,7 +13,8 @@ const QUOTED_CHARACTERS = 2_000;
 export interface TopProcessOptions {
   /** In front of its command. */
   readonly prefix?: readonly string[];
-  readonly environment?: Readonly<Record<string, string>>;
+  /** Loaded before it. */
+  readonly modules?: readonly string[];
   /** Where `clouds.yaml` lies, where not in the state folder. */
   readonly clouds?: string;
 }
@@ -22,9 +23,10 @@ class Life {
   readonly child: ChildProcessWithoutNullStreams;
   output = '';
 
-  constructor({ prefix = [], environment = {} }: TopProcessOptions) {
-    const [command, ...args] = [...prefix, process.execPath, STANDBY, MAIN, './top.js'];
-    this.child = spawn(command, args, { env: { ...process.env, ...environment } });
+  constructor({ prefix = [], modules = [] }: TopProcessOptions) {
+    const program = [process.execPath, STANDBY, MAIN, './top.js', ...modules];
+    const [command = '', ...args] = [...prefix, ...program];
+    this.child = spawn(command, args);
     for (const stream of [this.child.stdout, this.child.stderr])
       stream.setEncoding('utf8').on('data', (text: string) => (this.output += text));
     this.child.stdin.on('error', () => undefined);
@@ -82,18 +84,18 @@ export class TopProcess {
     return this.client;
   }
 
-  /** Sets it going, and returns at once. */
-  begin(): void {
+  /** Sets it going, and returns at once; this life alone has this environment. */
+  begin(environment: Readonly<Record<string, string>> = {}): void {
     this.life = this.next ?? new Life(this.options);
     const { child } = this.life;
     const flags = ['--state', this.state, '--port', String(this.port), '--clouds', this.clouds];
-    child.stdin.write(`${JSON.stringify(flags)}\n`);
+    child.stdin.write(`${JSON.stringify({ args: flags, environment })}\n`);
     this.next = new Life(this.options);
   }
 
   /** Resolves when it listens. */
-  async start(): Promise<void> {
-    this.begin();
+  async start(environment: Readonly<Record<string, string>> = {}): Promise<void> {
+    this.begin(environment);
     await this.listening();
   }
 
