@@ -1,8 +1,10 @@
 #!/bin/sh
 # Installs what this clone needs and does not find, then builds it. Says what it installs; otherwise quiet. Idempotent.
+# --simulated: for what runs on simulated hosts, over memory. Nothing of the system but Node, nothing compiled, no root.
 set -eu
 root=$(CDPATH='' cd -- "$(dirname -- "$0")/.." && pwd)
 cd "$root"
+simulated=${1-}
 # Node and npm for a clone on a system whose own are too old; npm comes along, as Debian's runs on Debian's Node only.
 NODE_VERSION=22.23.3
 NPM_VERSION=11.19.1
@@ -48,6 +50,8 @@ node_ready() { node_is_new && command -v npm > /dev/null; }
 
 look() {
   missing=
+  node_ready || need 'nodejs npm' node npm
+  if [ -n "$simulated" ]; then return; fi
   need openvswitch-switch ovs-vswitchd ovsdb-server ovsdb-tool ovs-vsctl ovs-ofctl ovs-appctl
   need iproute2 ip
   need busybox busybox
@@ -58,7 +62,6 @@ look() {
   need python3 /usr/bin/python3
   need python3-openstackclient openstack
   need build-essential make cc g++
-  node_ready || need 'nodejs npm' node npm
 }
 look
 
@@ -87,7 +90,11 @@ install_packages() {
   apt_install "$@" || { apt-get update && apt_install "$@"; }
 }
 
-if [ "$(id -u)" = 0 ]; then restore_policy; fi
+if [ -n "$simulated" ]; then
+  if [ -n "$missing" ]; then stop 'this needs Node with npm, which are not in your PATH: install any version, then start again.'; fi
+elif [ "$(id -u)" = 0 ]; then
+  restore_policy
+fi
 if [ -n "$missing" ]; then
   if ! command -v apt-get > /dev/null; then
     stop "this system lacks$missing (Debian's names) and has no apt-get: install them with its own package manager, then start again."
@@ -131,12 +138,12 @@ installed() {
 if ! installed; then
   say 'installing the node modules of package-lock.json (npm ci)'
   rm -f "$stamp"
-  quietly npm ci --include=dev
+  quietly npm ci --include=dev --ignore-scripts
 fi
 cmp -s package-lock.json "$stamp" || cp package-lock.json "$stamp"
 
 sqlite_loads() { node -e 'new (require("better-sqlite3"))(":memory:").close()' > "$log" 2>&1; }
-if ! sqlite_loads; then
+if [ -z "$simulated" ] && ! sqlite_loads; then
   say 'compiling better-sqlite3'
   prefix=$(node -p 'require("node:path").resolve(process.execPath, "../..")')
   for headers in "$prefix" "$prefix"/node_modules/node-*; do
