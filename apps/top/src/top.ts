@@ -51,11 +51,12 @@ export async function createTop(options: TopOptions, storage: Storage): Promise<
   options.reached?.('identity/written');
   const core = await startCore({ ...storage, clock, timers, random, logger, failed });
 
-  const { rehearsals, shell } = core;
+  const { rehearsals } = core;
+  const { log } = core.shell;
   const sealer = new Sealer(openKeyFile(join(state, 'requests.key'), random), random);
-  const replays = new Replays(shell.log, rehearsals, sealer, clock);
+  const replays = new Replays(log, rehearsals, sealer, clock);
   const kept = storage.answers;
-  const idempotency = new Idempotency({ log: shell.log, kept, rehearsals, sealer, clock, timers, logger });
+  const idempotency = new Idempotency({ log, kept, rehearsals, sealer, clock, timers, logger });
 
   const authentication = new Authentication(identities, clock, random);
   const adapter = fastifyAdapter(random, cascadeHttpHandler(core.publisher, { logger }));
