@@ -1,8 +1,7 @@
-import { systemClock, systemRandom, systemTimers, type Timers, uuid7 } from '@weir/kernel';
+import type { Timers } from '@weir/kernel';
 import fc from 'fast-check';
 import {
   type Anchor,
-  type AppendResult,
   AppendTooLarge,
   digestOf,
   dumpRows,
@@ -26,6 +25,12 @@ import {
   WrongExpectedRevision,
 } from '../index';
 
+import { describeGuarantees } from './guarantees';
+import { newEvent, until, wholeLog } from './log';
+import { describeRaces } from './races';
+
+export * from './watched';
+
 export interface OpenedStore {
   readonly store: EventStore;
   readonly reader?: RowReader;
@@ -39,36 +44,8 @@ export interface Exemptions {
   readonly reopen?: string;
 }
 
-const WAIT_MS = 10_000;
 /** Tens of stores are opened one after another, on a disk that others use too. */
 const PROPERTY_MS = 60_000;
-
-function newEvent(type: string, data: NewEvent['data'] = {}, id = uuid7(systemClock, systemRandom)): NewEvent {
-  const metadata = {
-    correlation: 'request-1',
-    causation: 'request-1',
-    actor: 'user-1',
-    time: '2025-03-01T12:00:00.000Z',
-  };
-  return { id, type, schemaVersion: 1, data, metadata };
-}
-
-async function until(condition: () => boolean): Promise<void> {
-  const deadline = systemClock.monotonic() + WAIT_MS;
-  while (!condition()) {
-    if (systemClock.monotonic() > deadline) throw new Error('The condition did not become true in time');
-    await systemTimers.sleep(1);
-  }
-}
-
-async function wholeLog(store: EventStore): Promise<RecordedEvent[]> {
-  const events: RecordedEvent[] = [];
-  for (;;) {
-    const batch = await store.readAll(events.at(-1)?.position ?? 0, 100);
-    if (batch.length === 0) return events;
-    events.push(...batch);
-  }
-}
 
 /** A small inventory: enough for every kind of row change. */
 const inventory: View = {
@@ -370,28 +347,6 @@ export function describeEventStore(
       expect(await store.readStream('a')).toHaveLength(1000);
     });
 
-    it('of many writers to one stream lets one win each revision', async () => {
-      const store = await empty();
-      const wins: AppendResult[] = [];
-      const writer = async (writerName: number) => {
-        for (let won = 0; won < 12;) {
-          const expected = (await store.readStream('hot')).length - 1;
-          const event = newEvent('Won', { writer: writerName, number: won });
-          try {
-            wins.push(await store.append({ writes: [{ stream: 'hot', expected, events: [event] }] }));
-            won++;
-          } catch (error) {
-            if (!(error instanceof WrongExpectedRevision)) throw error;
-          }
-        }
-      };
-      await Promise.all(Array.from({ length: 8 }, (_, i) => writer(i)));
-      const events = await store.readStream('hot');
-      expect(events.map((event) => event.revision)).toEqual(Array.from({ length: 96 }, (_, i) => i));
-      expect(wins.flatMap((win) => win.events).sort((a, b) => a.revision - b.revision)).toEqual(events);
-      expect(new Set(events.map((event) => JSON.stringify(event.data))).size).toBe(96);
-    });
-
     it(
       'behaves as a list of streams does, however often it is repeated',
       async () => {
@@ -439,6 +394,9 @@ export function describeEventStore(
       PROPERTY_MS,
     );
   });
+
+  describeRaces(name, empty);
+  describeGuarantees(name, empty);
 
   describe(`${name}: the whole log`, () => {
     it('is read in pages, in the order of positions', async () => {
