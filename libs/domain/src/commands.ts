@@ -13,6 +13,7 @@ import type {
 } from '@weir/kernel';
 import type {
   AllocationPool,
+  FixedIp,
   Flavor,
   HostRoute,
   NetworkFields,
@@ -92,6 +93,77 @@ export interface DiscardedFact {
 }
 export interface LiftQuarantine {
   readonly discarded: readonly { readonly siteId: SiteId; readonly facts: readonly DiscardedFact[] }[];
+}
+
+/** What only a site knows, as it was told of it. One append: a large site's are several. */
+export interface AdoptResources {
+  readonly siteId: SiteId;
+  /** The operator, since nobody below knows who asked. */
+  readonly userId: UserId;
+  readonly networks: readonly AdoptedNetwork[];
+  readonly subnets: readonly AdoptedSubnet[];
+  readonly routers: readonly AdoptedRouter[];
+  readonly interfaces: readonly AdoptedInterface[];
+  readonly servers: readonly AdoptedServer[];
+}
+export interface AdoptedNetwork {
+  readonly networkId: NetworkId;
+  readonly projectId: ProjectId;
+  readonly name: string;
+  readonly mtu: number;
+  readonly segment: Segment;
+}
+export interface AdoptedSubnet {
+  readonly networkId: NetworkId;
+  readonly subnetId: SubnetId;
+  readonly name: string;
+  readonly cidr: Cidr;
+  readonly gatewayIp: Ip | null;
+  readonly enableDhcp: boolean;
+  readonly dnsNameservers: readonly Ip[];
+  readonly hostRoutes: readonly HostRoute[];
+  readonly serverIp: Ip;
+  readonly serverMac: Mac;
+  /** New: for its DHCP server's port, where it needs one. */
+  readonly dhcpPortId: PortId;
+}
+export interface AdoptedRouter {
+  readonly routerId: RouterId;
+  readonly projectId: ProjectId;
+  readonly name: string;
+  readonly adminStateUp: boolean;
+  readonly routes: readonly HostRoute[];
+}
+export interface AdoptedInterface {
+  readonly routerId: RouterId;
+  readonly portId: PortId;
+  readonly networkId: NetworkId;
+  readonly subnetId: SubnetId;
+  readonly ip: Ip;
+  readonly mac: Mac;
+}
+export interface AdoptedPort {
+  readonly portId: PortId;
+  /** The log has heard of it: if it is not there, it was deleted. */
+  readonly isKnown: boolean;
+  readonly networkId: NetworkId;
+  readonly projectId: ProjectId;
+  readonly name: string;
+  readonly mac: Mac;
+  readonly fixedIps: readonly FixedIp[];
+  readonly adminStateUp: boolean;
+  readonly portSecurityEnabled: boolean;
+}
+export interface AdoptedServer {
+  readonly serverId: ServerId;
+  readonly projectId: ProjectId;
+  readonly name: string;
+  /** The zone's name inside its site. */
+  readonly zone: string;
+  readonly flavor: Flavor;
+  readonly imageId: string;
+  /** In order: eth0, eth1, … */
+  readonly ports: readonly AdoptedPort[];
 }
 
 export interface CreateNetwork extends NetworkFields {

@@ -1,3 +1,4 @@
+export * from './adoption/index';
 export * from './at';
 export { IdInUse, InvalidInput, Ipv6NotSupported } from './bounds';
 export * from './capacity/index';

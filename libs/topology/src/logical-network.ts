@@ -56,7 +56,8 @@ export class LogicalNetwork {
   apply(logged: LoggedEvent): SpanChange[] {
     const event = logged as { readonly stream: string } & DomainEvent;
     switch (event.type) {
-      case 'NetworkCreated': {
+      case 'NetworkCreated':
+      case 'NetworkAdopted': {
         const id = subject(event.stream, 'network');
         const { projectId, name, mtu, segment } = event.data;
         return this.put('network', this.networks, { id, project: projectId, name, mtu, segment });
@@ -75,7 +76,8 @@ export class LogicalNetwork {
           ...this.drop('network', this.networks, id),
         ];
       }
-      case 'SubnetAdded': {
+      case 'SubnetAdded':
+      case 'SubnetAdopted': {
         const { subnetId, name, cidr, gatewayIp, enableDhcp, dnsNameservers, hostRoutes, serverIp, serverMac } =
           event.data;
         return this.put('subnet', this.subnets, {
@@ -105,7 +107,8 @@ export class LogicalNetwork {
       case 'SubnetRemoved':
         return this.drop('subnet', this.subnets, event.data.subnetId);
 
-      case 'RouterCreated': {
+      case 'RouterCreated':
+      case 'RouterAdopted': {
         const id = subject(event.stream, 'router');
         const { projectId, name, adminStateUp, routes } = event.data;
         return this.put('router', this.routers, { id, project: projectId, name, adminStateUp, routes: [...routes] });
@@ -120,7 +123,8 @@ export class LogicalNetwork {
           ...(routes && { routes: [...routes] }),
         });
       }
-      case 'RouterInterfaceAdded': {
+      case 'RouterInterfaceAdded':
+      case 'RouterInterfaceAdopted': {
         const { portId, networkId, subnetId, ip, mac } = event.data;
         const router = subject(event.stream, 'router');
         return this.put('router-interface', this.interfaces, {
@@ -143,7 +147,8 @@ export class LogicalNetwork {
         ];
       }
 
-      case 'PortCreated': {
+      case 'PortCreated':
+      case 'PortAdopted': {
         const id = subject(event.stream, 'port');
         const { networkId, projectId, name, mac, fixedIps, adminStateUp, portSecurityEnabled, deviceId, deviceOwner } =
           event.data;
@@ -191,7 +196,8 @@ export class LogicalNetwork {
         return changes;
       }
 
-      case 'ServerRequested': {
+      case 'ServerRequested':
+      case 'ServerAdopted': {
         const id = subject(event.stream, 'server');
         const { projectId, name, siteId, zone, flavor, imageId, ports } = event.data;
         const fact: ServerFact = {

@@ -14,6 +14,8 @@ export interface CapacityState {
 export type CapacityCommand =
   | { readonly type: 'ChangeCapacity'; readonly total: Resources }
   | { readonly type: 'TakeCapacity'; readonly server: ServerId; readonly resources: Resources }
+  /** It runs there already, whatever is free. */
+  | { readonly type: 'AdoptCapacity'; readonly server: ServerId; readonly resources: Resources }
   | { readonly type: 'FreeCapacity'; readonly server: ServerId; readonly resources: Resources };
 
 const NOTHING: Resources = { vcpus: 0, ramMb: 0, diskGb: 0 };
@@ -38,6 +40,10 @@ export const capacity: Decider<CapacityState, CapacityCommand, CapacityEvent> = 
         const free = freeOf(state);
         if (vcpus > free.vcpus || ramMb > free.ramMb || diskGb > free.diskGb)
           throw new NoCapacity(command.resources, free);
+        return [{ type: 'CapacityTaken', data: { server: command.server, vcpus, ramMb, diskGb } }];
+      }
+      case 'AdoptCapacity': {
+        const { vcpus, ramMb, diskGb } = command.resources;
         return [{ type: 'CapacityTaken', data: { server: command.server, vcpus, ramMb, diskGb } }];
       }
       case 'FreeCapacity': {

@@ -55,13 +55,28 @@ export type SubnetFields = FieldsOf<typeof subnetFields>;
 
 const subnetId = id('subnet').describe('Which subnet of the network.');
 
+const wholeNetwork = {
+  projectId: id('project').describe('Whose it is.'),
+  ...networkFields,
+  segment: segment.describe('What keeps its packets apart on the wire.'),
+  availabilityZoneHints: z.array(z.string()).describe('Zones that bound where it spans; empty: anywhere.'),
+};
+
+const wholeSubnet = {
+  subnetId,
+  projectId: id('project').describe('Whose it is.'),
+  cidr: cidr.describe('Its addresses; IPv4.'),
+  ...subnetFields,
+  serverMac: mac.describe("One MAC for the subnet's life, which DHCP server and router interface both use."),
+};
+
 export const networkEvents = {
-  NetworkCreated: event(1, 'A user creates a network; its segment is taken in the same append.', {
-    projectId: id('project').describe('Whose it is.'),
-    ...networkFields,
-    segment: segment.describe('What keeps its packets apart on the wire.'),
-    availabilityZoneHints: z.array(z.string()).describe('Zones that bound where it spans; empty: anywhere.'),
-  }),
+  NetworkCreated: event(1, 'A user creates a network; its segment is taken in the same append.', wholeNetwork),
+  NetworkAdopted: event(
+    1,
+    'An operator adopts a network that only a site knew, after the log was restored from an older copy; its segment is taken in the same append. What no site is told is as by default: no description, up, port security on, no hints.',
+    wholeNetwork,
+  ),
   NetworkUpdated: event(1, 'A user updates it.', changed(networkFields)),
   NetworkClosing: event(
     1,
@@ -74,13 +89,12 @@ export const networkEvents = {
     "No port was left but those of DHCP servers. In the same append: `SubnetRemoved` for each subnet, the segment and the subnets' MACs freed, the DHCP servers' ports deleted.",
     {},
   ),
-  SubnetAdded: event(1, 'A user creates a subnet, which takes its `serverMac` in the same append.', {
-    subnetId,
-    projectId: id('project').describe('Whose it is.'),
-    cidr: cidr.describe('Its addresses; IPv4.'),
-    ...subnetFields,
-    serverMac: mac.describe("One MAC for the subnet's life, which DHCP server and router interface both use."),
-  }),
+  SubnetAdded: event(1, 'A user creates a subnet, which takes its `serverMac` in the same append.', wholeSubnet),
+  SubnetAdopted: event(
+    1,
+    "An operator adopts a subnet that only a site knew; its `serverMac` is taken in the same append. What no site is told is as by default: the network's project, no description, the pools that a subnet has when none are given.",
+    wholeSubnet,
+  ),
   SubnetUpdated: event(1, 'A user updates it.', { subnetId, ...changed(subnetFields) }),
   SubnetClosing: event(
     1,

@@ -20,16 +20,23 @@ const portFields = {
 };
 export type PortFields = FieldsOf<typeof portFields>;
 
+const wholePort = {
+  projectId: id('project').describe('Whose it is.'),
+  networkId: id('network').describe('The network that it is on.'),
+  mac: mac.describe('Its MAC, for its life.'),
+  ...portFields,
+};
+
 export const portEvents = {
   PortCreated: event(
     1,
     'A user creates a port, or one is made with a server, a router interface, or a DHCP server without a gateway; addresses and MAC are taken in the same append.',
-    {
-      projectId: id('project').describe('Whose it is.'),
-      networkId: id('network').describe('The network that it is on.'),
-      mac: mac.describe('Its MAC, for its life.'),
-      ...portFields,
-    },
+    wholePort,
+  ),
+  PortAdopted: event(
+    1,
+    'An operator adopts a server, or a router interface, that only a site knew, with this port; addresses and MAC are taken in the same append. It has no description.',
+    wholePort,
   ),
   PortUpdated: event(1, 'A user updates it, or a server takes it or leaves it.', changed(portFields)),
   PortBound: event(

@@ -24,18 +24,25 @@ const fault = z.strictObject({
   message: z.string().describe('The cause, fit for the user.'),
 });
 
+const wholeServer = {
+  projectId: id('project').describe('Whose it is.'),
+  userId: id('user').describe('Who asked for it.'),
+  ...serverFields,
+  flavor: flavor.describe('Its size, as the flavor was then.'),
+  imageId: name.describe('What it boots from.'),
+  siteId: id('site').describe('Where it is to run.'),
+  zone: name.describe("The zone's name inside its site."),
+  availabilityZone: name.describe('The zone as users name it: `<data center>:<zone>`.'),
+  ports: z.array(port).describe('Its ports in order: eth0, eth1, …'),
+};
+
 export const serverEvents = {
-  ServerRequested: event(1, 'A user creates a server: one append with its capacity and its ports.', {
-    projectId: id('project').describe('Whose it is.'),
-    userId: id('user').describe('Who asked for it.'),
-    ...serverFields,
-    flavor: flavor.describe('Its size, as the flavor was then.'),
-    imageId: name.describe('What it boots from.'),
-    siteId: id('site').describe('Where it is to run.'),
-    zone: name.describe("The zone's name inside its site."),
-    availabilityZone: name.describe('The zone as users name it: `<data center>:<zone>`.'),
-    ports: z.array(port).describe('Its ports in order: eth0, eth1, …'),
-  }),
+  ServerRequested: event(1, 'A user creates a server: one append with its capacity and its ports.', wholeServer),
+  ServerAdopted: event(
+    1,
+    'An operator adopts a server that only a site knew, after the log was restored from an older copy: one append with its capacity, whatever is free, and its ports. What no site is told is guessed: `userId` is the operator, the flavor is one of that size if there is one, ports that the log did not know are its own, and there is no metadata.',
+    wholeServer,
+  ),
   ServerUpdated: event(1, 'A user updates it.', changed(serverFields)),
   ServerActive: event(
     1,

@@ -63,6 +63,9 @@ type OfSubnet = Of & { readonly subnetId: SubnetId };
 
 export type NetworkCommand =
   | ({ readonly type: 'CreateNetwork'; readonly allowedSegmentTypes: readonly SegmentType[] } & Of & NetworkCreated)
+  /** As a site knew it, of whatever type. */
+  | ({ readonly type: 'AdoptNetwork' } & Of & NetworkCreated)
+  | ({ readonly type: 'AdoptSubnet' } & Of & SubnetAdded)
   | ({ readonly type: 'UpdateNetwork'; readonly changes: Changes<NetworkFields> } & Of)
   | ({ readonly type: 'CloseNetwork' } & Of)
   | ({ readonly type: 'ReopenNetwork'; readonly closing: number } & Of)
@@ -91,6 +94,10 @@ export const network: Decider<NetworkState, NetworkCommand, NetworkEvent> = {
     if (command.type === 'CreateNetwork') {
       if (state.exists) throw new IdInUse(command.networkId);
       return [{ type: 'NetworkCreated', data: checkedNetwork(command, command.allowedSegmentTypes) }];
+    }
+    if (command.type === 'AdoptNetwork') {
+      if (state.exists) throw new IdInUse(command.networkId);
+      return [{ type: 'NetworkAdopted', data: checkedNetwork(command, [command.segment.type]) }];
     }
     const id = command.networkId;
     const current = existingNetwork(state, id);
@@ -121,6 +128,13 @@ export const network: Decider<NetworkState, NetworkCommand, NetworkEvent> = {
         }
         return [{ type: 'SubnetAdded', data: newSubnet(command) }];
       }
+      case 'AdoptSubnet': {
+        if (current.subnets.has(command.subnetId)) throw new IdInUse(command.subnetId);
+        for (const other of current.subnets.values()) {
+          if (cidrsOverlap(command.cidr, other.cidr)) throw new SubnetOverlap(command.cidr, id, other.cidr);
+        }
+        return [{ type: 'SubnetAdopted', data: adoptedSubnet(command) }];
+      }
       case 'UpdateSubnet': {
         openNetwork(state, id);
         const subnet = openSubnet(current, command.subnetId);
@@ -147,7 +161,7 @@ export const network: Decider<NetworkState, NetworkCommand, NetworkEvent> = {
   },
 
   evolve(state, event) {
-    if (event.type === 'NetworkCreated')
+    if (event.type === 'NetworkCreated' || event.type === 'NetworkAdopted')
       return { exists: true, ...event.data, closing: false, closings: 0, subnets: new Map() };
     if (!state.exists) return state;
     switch (event.type) {
@@ -159,7 +173,8 @@ export const network: Decider<NetworkState, NetworkCommand, NetworkEvent> = {
         return { ...state, closing: false };
       case 'NetworkDeleted':
         return { exists: false };
-      case 'SubnetAdded': {
+      case 'SubnetAdded':
+      case 'SubnetAdopted': {
         const { subnetId, ...subnet } = event.data;
         return withSubnet(state, subnetId, { ...subnet, closing: false, closings: 0 });
       }
@@ -278,6 +293,15 @@ function newSubnet(command: Extract<NetworkCommand, { type: 'AddSubnet' }>): Sub
     hostRoutes,
     serverIp,
     serverMac,
+  };
+}
+
+function adoptedSubnet(subnet: SubnetAdded): SubnetAdded {
+  const { subnetId, projectId, cidr, name, description, gatewayIp, allocationPools } = subnet;
+  const { enableDhcp, dnsNameservers, hostRoutes, serverIp, serverMac } = subnet;
+  return {
+    ...{ subnetId, projectId, cidr, name, description, gatewayIp, allocationPools },
+    ...{ enableDhcp, dnsNameservers, hostRoutes, serverIp, serverMac },
   };
 }
 

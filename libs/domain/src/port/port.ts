@@ -29,6 +29,7 @@ type Of = { readonly portId: PortId };
 
 export type PortCommand =
   | ({ readonly type: 'CreatePort' } & Of & PortCreated)
+  | ({ readonly type: 'AdoptPort' } & Of & PortCreated)
   | ({ readonly type: 'UpdatePort'; readonly changes: Changes<PortFields> } & Of)
   | ({ readonly type: 'AttachPort'; readonly deviceId: string; readonly deviceOwner: string } & Of)
   /** From another device than the one that has it, nothing changes. */
@@ -47,6 +48,9 @@ export const port: Decider<PortState, PortCommand, PortEvent> = {
       case 'CreatePort':
         if (state.exists) throw new IdInUse(id);
         return [{ type: 'PortCreated', data: checkedPort(command) }];
+      case 'AdoptPort':
+        if (state.exists) throw new IdInUse(id);
+        return [{ type: 'PortAdopted', data: checkedPort(command) }];
       case 'UpdatePort': {
         const current = livePort(state, id);
         checkFields(command.changes);
@@ -89,7 +93,8 @@ export const port: Decider<PortState, PortCommand, PortEvent> = {
   },
 
   evolve(state, event) {
-    if (event.type === 'PortCreated') return { exists: true, ...event.data, deleting: false, binding: null };
+    if (event.type === 'PortCreated' || event.type === 'PortAdopted')
+      return { exists: true, ...event.data, deleting: false, binding: null };
     if (!state.exists) return state;
     switch (event.type) {
       case 'PortUpdated':

@@ -37,6 +37,9 @@ type Of = { readonly routerId: RouterId };
 
 export type RouterCommand =
   | ({ readonly type: 'CreateRouter' } & Of & RouterCreated)
+  /** As a site knew it; its interfaces follow. */
+  | ({ readonly type: 'AdoptRouter' } & Of & RouterCreated)
+  | ({ readonly type: 'AdoptInterface' } & Of & InterfaceAdded)
   | ({ readonly type: 'UpdateRouter'; readonly changes: Changes<RouterFields> } & Of)
   | ({ readonly type: 'DeleteRouter' } & Of)
   | ({ readonly type: 'AddInterface' } & Of & InterfaceAdded)
@@ -59,6 +62,12 @@ export const router: Decider<RouterState, RouterCommand, RouterEvent> = {
         },
       ];
     }
+    if (command.type === 'AdoptRouter') {
+      if (state.exists) throw new IdInUse(command.routerId);
+      const { name, description, adminStateUp, routes, projectId, distributed, availabilityZoneHints } = command;
+      const data = { name, description, adminStateUp, routes, projectId, distributed, availabilityZoneHints };
+      return [{ type: 'RouterAdopted', data }];
+    }
     const id = command.routerId;
     const current = existingRouter(state, id);
     switch (command.type) {
@@ -71,13 +80,15 @@ export const router: Decider<RouterState, RouterCommand, RouterEvent> = {
       case 'DeleteRouter':
         if (current.interfaces.size > 0) throw new RouterInUse(id);
         return [{ type: 'RouterDeleted', data: {} }];
-      case 'AddInterface': {
+      case 'AddInterface':
+      case 'AdoptInterface': {
         const { portId, networkId, subnetId, cidr, ip, mac } = command;
+        const type = command.type === 'AddInterface' ? 'RouterInterfaceAdded' : 'RouterInterfaceAdopted';
         for (const other of current.interfaces.values()) {
           if (other.subnetId === subnetId) throw new BadRequest(`Router already has a port on subnet ${subnetId}`);
           if (cidrsOverlap(other.cidr, cidr)) throw new OverlappingSubnets(cidr, subnetId, other.cidr, other.subnetId);
         }
-        return [{ type: 'RouterInterfaceAdded', data: { portId, networkId, subnetId, cidr, ip, mac } }];
+        return [{ type, data: { portId, networkId, subnetId, cidr, ip, mac } }];
       }
       case 'RemoveInterface': {
         const { portId } = command;
@@ -99,12 +110,14 @@ export const router: Decider<RouterState, RouterCommand, RouterEvent> = {
   },
 
   evolve(state, event) {
-    if (event.type === 'RouterCreated') return { exists: true, ...event.data, interfaces: new Map() };
+    if (event.type === 'RouterCreated' || event.type === 'RouterAdopted')
+      return { exists: true, ...event.data, interfaces: new Map() };
     if (!state.exists) return state;
     switch (event.type) {
       case 'RouterUpdated':
         return { ...state, ...event.data };
-      case 'RouterInterfaceAdded': {
+      case 'RouterInterfaceAdded':
+      case 'RouterInterfaceAdopted': {
         const { portId, ...added } = event.data;
         return { ...state, interfaces: new Map(state.interfaces).set(portId, added) };
       }

@@ -37,6 +37,7 @@ type Of = { readonly serverId: ServerId };
 
 export type ServerCommand =
   | ({ readonly type: 'RequestServer' } & Of & ServerRequested)
+  | ({ readonly type: 'AdoptServer' } & Of & ServerRequested)
   | ({ readonly type: 'UpdateServer'; readonly changes: ServerChanges } & Of)
   | ({ readonly type: 'ReportActive'; readonly host: string } & Of)
   | ({ readonly type: 'ReportFailed'; readonly fault: Fault; readonly freeCapacity: boolean } & Of)
@@ -55,6 +56,9 @@ export const server: Decider<ServerState, ServerCommand, ServerEvent> = {
       case 'RequestServer':
         if (state.exists) throw new IdInUse(command.serverId);
         return [{ type: 'ServerRequested', data: checkedServer(command) }];
+      case 'AdoptServer':
+        if (state.exists) throw new IdInUse(command.serverId);
+        return [{ type: 'ServerAdopted', data: checkedServer(command) }];
       case 'UpdateServer': {
         const current = existingServer(state, command.serverId);
         if (current.deleting) throw new ServerBeingDeleted(command.serverId);
@@ -86,7 +90,7 @@ export const server: Decider<ServerState, ServerCommand, ServerEvent> = {
   },
 
   evolve(state, event) {
-    if (event.type === 'ServerRequested') {
+    if (event.type === 'ServerRequested' || event.type === 'ServerAdopted') {
       return { exists: true, ...event.data, situation: { status: 'building' }, deleting: false, holdsCapacity: true };
     }
     if (!state.exists) return state;

@@ -27,8 +27,8 @@ export type SiteCommand =
   | { readonly type: 'DiscardFacts'; readonly siteId: SiteId; readonly facts: readonly DiscardedFact[] }
   | { readonly type: 'RemoveSite'; readonly siteId: SiteId };
 
-/** In one event: more make another. */
-const DISCARDED_AT_ONCE = 1000;
+/** In one event, whatever their ids: more make another. */
+const DISCARDED_AT_ONCE = 500;
 
 /** Part of stream names and of `<data center>:<zone>`, so no colon and nothing that needs escaping. */
 const LABEL = /^[A-Za-z0-9._-]{1,64}$/;

@@ -72,7 +72,8 @@ export const networksView: View = {
       set: { ...set, ...changed },
     });
     switch (event.type) {
-      case 'NetworkCreated': {
+      case 'NetworkCreated':
+      case 'NetworkAdopted': {
         const { projectId, name, description, adminStateUp, portSecurityEnabled, mtu, segment, availabilityZoneHints } =
           event.data;
         const row = {
@@ -112,7 +113,8 @@ export const networksView: View = {
         return [network({ closing: flag(false) })];
       case 'NetworkDeleted':
         return [{ op: 'remove', table: networks.name, key: { id } }];
-      case 'SubnetAdded': {
+      case 'SubnetAdded':
+      case 'SubnetAdopted': {
         const { subnetId, projectId, cidr, serverMac, ...fields } = event.data;
         const row = {
           id: subnetId,

@@ -43,7 +43,8 @@ export const portsView: View = {
       { op: 'patch', table: ports.name, key: { id }, set: { ...set, ...changed } },
     ];
     switch (event.type) {
-      case 'PortCreated': {
+      case 'PortCreated':
+      case 'PortAdopted': {
         const { networkId, projectId, mac, ...fields } = event.data;
         const row = {
           id,

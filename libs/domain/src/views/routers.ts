@@ -51,7 +51,8 @@ export const routersView: View = {
       set: { ...set, ...changed },
     });
     switch (event.type) {
-      case 'RouterCreated': {
+      case 'RouterCreated':
+      case 'RouterAdopted': {
         const { projectId, name, description, adminStateUp, distributed, routes, availabilityZoneHints } = event.data;
         const row = {
           id,
@@ -71,7 +72,8 @@ export const routersView: View = {
         const { name, description, adminStateUp, routes } = event.data;
         return [router(given({ name, description, admin_state_up: flagOf(adminStateUp), routes: jsonOf(routes) }))];
       }
-      case 'RouterInterfaceAdded': {
+      case 'RouterInterfaceAdded':
+      case 'RouterInterfaceAdopted': {
         const { portId, networkId, subnetId, cidr, ip, mac } = event.data;
         const row = {
           port_id: portId,

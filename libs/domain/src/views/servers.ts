@@ -64,7 +64,8 @@ export const serversView: View = {
       { op: 'remove', table: serverPorts.name, key: { port_id: idIn(event.stream, 'port') } },
     ];
     switch (event.type) {
-      case 'ServerRequested': {
+      case 'ServerRequested':
+      case 'ServerAdopted': {
         const { projectId, userId, name, flavor, imageId, siteId, zone, availabilityZone, ports, metadata } =
           event.data;
         const row = {

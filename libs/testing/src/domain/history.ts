@@ -32,9 +32,47 @@ function sites(log: Log): void {
 function quarantine(log: Log): void {
   const siteId = idOf('site');
   log.run(domain.findDivergence({ siteId, generation: 1, position: 900, digest: idOf('event') }));
-  log.run(domain.settleDivergence({ siteId, by: 'discard' }));
+  adopted(log);
+  log.run(domain.settleDivergence({ siteId, by: 'adopt' }));
   const facts = [{ kind: 'server', id: idOf('server', 77) }];
   log.run(domain.liftQuarantine({ discarded: [{ siteId, facts }] }));
+}
+
+/** Of every kind of thing one that only the site knew. */
+function adopted(log: Log): void {
+  const [networkId, subnetId] = [idOf('network', 7), idOf('subnet', 7)];
+  const [routerId, serverId] = [idOf('router', 7), idOf('server', 7)];
+  const projectId = idOf('project');
+  const segment = { type: 'vxlan', key: 10_007 } as const;
+  const serverMac = mac('fa:16:3e:00:00:70');
+  const subnet = { name: 'lost-4', cidr: cidr('10.7.1.0/24'), gatewayIp: ip('10.7.1.1'), serverIp: ip('10.7.1.1') };
+  const dhcp = { enableDhcp: true, dnsNameservers: [], hostRoutes: [], serverMac, dhcpPortId: idOf('port', 0x7d) };
+  const gateway = { portId: idOf('port', 0x71), ip: ip('10.7.1.1'), mac: serverMac };
+  const port = { portId: idOf('port', 0x70), isKnown: false, networkId, projectId, name: 'eth0' };
+  const address = { mac: mac('fa:16:3e:00:00:71'), fixedIps: [{ subnetId, ip: ip('10.7.1.10') }] };
+  const up = { adminStateUp: true, portSecurityEnabled: true };
+  const flavor = { id: '1', name: 'weir.small', vcpus: 1, ramMb: 512, diskGb: 1 };
+  log.run(
+    domain.adoptResources({
+      siteId: idOf('site'),
+      userId: idOf('user'),
+      networks: [{ networkId, projectId, name: 'lost', mtu: 1450, segment }],
+      subnets: [{ networkId, subnetId, ...subnet, ...dhcp }],
+      routers: [{ routerId, projectId, name: 'lost-gate', adminStateUp: true, routes: [] }],
+      interfaces: [{ routerId, networkId, subnetId, ...gateway }],
+      servers: [
+        {
+          serverId,
+          projectId,
+          name: 'lost-1',
+          zone: 'a',
+          flavor,
+          imageId: idOf('image'),
+          ports: [{ ...port, ...address, ...up }],
+        },
+      ],
+    }),
+  );
 }
 
 function networks(log: Log): void {
