@@ -11,6 +11,8 @@ export const PORT_ID = 'iface-id';
 export const PORT_MAC = 'attached-mac';
 export const PORT_SERVER = 'weir-server';
 
+type LocalPortChange = Extract<EnvironmentChange, { type: 'local-port' }>;
+
 /** Which ports the bridge has, and what of that is news. */
 export class BridgePorts {
   /** As told by the last changes. */
@@ -24,17 +26,23 @@ export class BridgePorts {
 
   /** Since the last call; to be submitted at once. `facts` are about to be taken over. */
   changes(facts: readonly FactChange[] = []): EnvironmentChange[] {
+    const changes = this.coming(facts);
+    for (const { port, ofport } of changes) {
+      if (ofport === undefined) this.known.delete(port);
+      else this.known.set(port, ofport);
+    }
+    return changes;
+  }
+
+  /** What `changes` would answer; the next call does all the same. */
+  coming(facts: readonly FactChange[]): LocalPortChange[] {
     const present = this.present(facts);
-    const changes: EnvironmentChange[] = [];
+    const changes: LocalPortChange[] = [];
     for (const [port, ofport] of present) {
-      if (this.known.get(port) === ofport) continue;
-      changes.push({ type: 'local-port', port, ofport });
-      this.known.set(port, ofport);
+      if (this.known.get(port) !== ofport) changes.push({ type: 'local-port', port, ofport });
     }
     for (const port of this.known.keys()) {
-      if (present.has(port)) continue;
-      changes.push({ type: 'local-port', port, ofport: undefined });
-      this.known.delete(port);
+      if (!present.has(port)) changes.push({ type: 'local-port', port, ofport: undefined });
     }
     return changes;
   }

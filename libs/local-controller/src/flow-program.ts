@@ -98,6 +98,19 @@ export class FlowProgram {
     });
   }
 
+  /** What the switch would be given for these after all that was submitted; nothing is kept of it, and no number stays allotted. */
+  rehearse(facts: readonly FactChange[], environment: readonly EnvironmentChange[]): FlowChange {
+    const { compiler, allocator } = this;
+    const apply = (inputs: Pick<Input, 'facts' | 'environment'>): FlowChange =>
+      compiler.apply(inputs.facts, [...allocator.follow(inputs.facts).changes, ...inputs.environment]);
+    return allocator.rehearse(() =>
+      compiler.rehearse(() => {
+        for (const input of this.inputs) apply(input);
+        return apply({ facts, environment });
+      }),
+    );
+  }
+
   /** Commits go to this switch from now on; nothing is known of what it has. */
   attach(bridge: Switch): void {
     this.bridge = bridge;

@@ -9,11 +9,12 @@ import {
   notFound,
   type ServerId,
   type Timers,
+  unavailable,
 } from '@weir/kernel';
 import type { FactLine, FollowerSink, Observation, SliceStore } from '@weir/cascade';
 import type { Switch } from '@weir/openflow';
 import type { SwitchDatabase } from '@weir/ovsdb';
-import type { FactKind, ObservationKind, ObservationValue } from '@weir/topology';
+import { type FactKind, hostQuestion, type ObservationKind, type ObservationValue } from '@weir/topology';
 import { BridgePorts, TUNNEL_PORT } from './bridge-ports';
 import type { ControllerState } from './controller-state';
 import { Counters } from './counters';
@@ -22,6 +23,7 @@ import { FlowProgram, hasOurFlows } from './flow-program';
 import type { HostDescription } from './host';
 import type { Instances } from './instances';
 import { LastValues } from './last-values';
+import { preview } from './preview';
 import { Punts } from './punts';
 import { Servers } from './servers';
 
@@ -197,6 +199,14 @@ export class LocalController implements FollowerSink {
           query.data.command,
           query.data.timeoutMs ?? Math.min(timeoutMs, EXEC_TIMEOUT_MS),
         );
+      }
+      case 'preview': {
+        const question = hostQuestion.safeParse(body);
+        if (!question.success)
+          throw invalid('A preview is asked for with `changes` and `maxCharacters`.', { cause: question.error });
+        if (!this.caughtUp) throw unavailable(`Host ${this.options.host.name} has not heard yet what it is to have.`);
+        const { program, ports } = this;
+        return preview({ program, ports }, question.data.changes, question.data.maxCharacters);
       }
       case 'status':
         return this.status();
