@@ -43,6 +43,10 @@ import { Reconciliation } from './sites/reconciliation';
 import { Previews } from './sites/preview';
 import { Sites } from './sites/sites';
 import { SitesController } from './sites/sites.controller';
+import { Actors } from './time/actors';
+import { Diffs } from './time/diff';
+import { Histories } from './time/history';
+import { TimeController } from './time/time.controller';
 
 /** Everything that the controllers stand on, made by the composition root. */
 export interface TopParts {
@@ -79,6 +83,7 @@ export class TopModule {
         SitesController,
         QuarantineController,
         EventsController,
+        TimeController,
         ReadModelsController,
         MaintenanceController,
         ExecController,
@@ -92,6 +97,9 @@ export class TopModule {
         value(Quarantine, core.quarantine),
         value(Reconciliation, core.reconciliation),
         value(Metrics, core.metrics),
+        value(Actors, new Actors(parts.identities, core.rows)),
+        value(Histories, new Histories(parts.store, core.rows)),
+        value(Diffs, new Diffs(parts.store, core.rows)),
         value(Maintenance, new Maintenance(parts.clock, parts.random, parts.logger)),
         value(Verifier, new Verifier(parts.store, core.rows, (...asked) => core.publisher.query(...asked))),
         value(EventStore, parts.store),

@@ -33,6 +33,20 @@ export function idOfRow(kind: ResourceKind, row: Row): string {
   return RESOURCES[kind].key.map((column) => textIn(row, column)).join('/');
 }
 
+/** The key of the row with this id. */
+export function keyOfId(kind: ResourceKind, id: string): Row {
+  const [first = '', ...rest] = id.split('/');
+  const values = [first, rest.join('/')];
+  return Object.fromEntries(RESOURCES[kind].key.map((column, index) => [column, values[index] ?? '']));
+}
+
+/** Without the fields that tell how the operator carries it out; undefined where nothing else changed. */
+export function forTenants(difference: Difference): Difference | undefined {
+  const { operators } = RESOURCES[difference.kind];
+  const fields = difference.fields.filter(({ field }) => !operators.includes(field));
+  return difference.change === 'changed' && fields.length === 0 ? undefined : { ...difference, fields };
+}
+
 /** The id of its owner, as its row says. */
 export function ownerOf(kind: ResourceKind, row: Row | undefined): string | undefined {
   const { owner } = RESOURCES[kind];

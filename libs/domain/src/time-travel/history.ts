@@ -61,7 +61,8 @@ export class Attribution {
 
   take(events: Iterable<AuthoredEvent>): void {
     for (const event of events) {
-      for (const key of touchedBy(event)) this.authors.get(key)?.push(authorshipOf(event));
+      const keys = new Set(touchedBy(event).map(({ kind, id }) => keyOf(kind, id)));
+      for (const key of keys) this.authors.get(key)?.push(authorshipOf(event));
     }
   }
 
@@ -99,12 +100,12 @@ function touches(event: StoredEvent): readonly Touch[] {
     });
 }
 
-function touchedBy(event: StoredEvent): ReadonlySet<string> {
-  const noticed = touches(event).filter(({ kind, change }) => {
+/** The resources in which a reader might notice an event. */
+export function touchedBy(event: StoredEvent): readonly { readonly kind: ResourceKind; readonly id: string }[] {
+  return touches(event).filter(({ kind, change }) => {
     if (change.op === 'put' || change.op === 'remove') return true;
     return Object.keys(change.op === 'patch' ? change.set : change.add).some((column) => isShown(kind, column));
   });
-  return new Set(noticed.map(({ kind, id }) => keyOf(kind, id)));
 }
 
 interface Change {

@@ -1,5 +1,5 @@
 export { diffRows, DIFF_TABLES, type Tables } from './diff';
-export type { Difference, FieldChange } from './difference';
+export { type Difference, type FieldChange, forTenants, idOfRow, keyOfId, ownerOf } from './difference';
 export {
   type AttributedDifference,
   Attribution,
@@ -7,5 +7,6 @@ export {
   type Authorship,
   historyOf,
   type HistoryEntry,
+  touchedBy,
 } from './history';
-export { heldStreams, isResourceKind, RESOURCE_KINDS, type ResourceKind, streamsOf } from './resources';
+export { heldStreams, isResourceKind, RESOURCE_KINDS, type ResourceKind, RESOURCES, streamsOf } from './resources';

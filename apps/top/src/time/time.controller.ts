@@ -1,0 +1,112 @@
+import { Controller, Get, Query } from '@nestjs/common';
+import { ApiTags } from '@nestjs/swagger';
+import {
+  type Authorship,
+  type Difference,
+  type HistoryEntry,
+  isResourceKind,
+  RESOURCE_KINDS,
+  type ResourceKind,
+} from '@weir/domain';
+import { invalid } from '@weir/kernel';
+import { many, one, parseLimit, type RawQuery } from '@weir/openstack-api';
+import { positionOf } from '../http/moment';
+import { type Asking, From } from '../http/request';
+import { isAdmin } from '../identity/authentication';
+import { EventStore } from '../operations/ports';
+import { asOfPosition } from '../orchestration/past';
+import { Actors } from './actors';
+import { Diffs } from './diff';
+import { Histories } from './history';
+
+const PAGE = 100;
+/** What belongs to the operator: admins are told of it. */
+const OPERATORS_KINDS: readonly ResourceKind[] = ['site', 'zone'];
+
+/** What was, what changed, and who did it. */
+@ApiTags('weir')
+@Controller('weir/v1')
+export class TimeController {
+  constructor(
+    private readonly store: EventStore,
+    private readonly histories: Histories,
+    private readonly diffs: Diffs,
+    private readonly actors: Actors,
+  ) {}
+
+  /** `?kind=&id=` (an id or a name), oldest first; `after` and `limit` for a part of it. */
+  @Get('history')
+  async history(@From() { caller }: Asking, @Query() query: RawQuery) {
+    const [kind, named] = [kindIn(one(query['kind'])), one(query['id'])];
+    if (kind === undefined || named === undefined || named === '')
+      throw invalid("Name one resource by 'kind' and 'id' (its id or its name).");
+    const after = positionIn(one(query['after']), 'after');
+    const limit = parseLimit(one(query['limit'])) ?? PAGE;
+    const until = asOfPosition.getStore() ?? (await this.store.head());
+    const { id, entries } = await this.histories.of(kind, named, until, caller);
+    const behind = entries.filter(({ position }) => position > after);
+    const page = behind.slice(0, limit);
+    return {
+      kind,
+      id,
+      history: page.map((entry) => this.entryView(entry)),
+      next: behind.length > page.length ? (page.at(-1)?.position ?? null) : null,
+    };
+  }
+
+  /** `?then=&now=` (positions, RFC 3339 times or `now`), by kind and id; ask on with `marker`, and with the same positions. */
+  @Get('diff')
+  async diff(@From() { caller }: Asking, @Query() query: RawQuery) {
+    const [from, to] = [one(query['then']), one(query['now']) ?? 'now'];
+    if (from === undefined) throw invalid("'then' is a position or an RFC 3339 time.");
+    const then = await positionOf(this.store, from, 'then');
+    const now = await positionOf(this.store, to, 'now');
+    const admin = isAdmin(caller);
+    const kinds = many(query['kind']).map(kindIn);
+    const { differences, next } = await this.diffs.page({
+      then,
+      now,
+      project: admin ? one(query['project']) : (caller.projectId ?? ''),
+      isTenant: !admin,
+      kinds: (kinds.length > 0 ? kinds : RESOURCE_KINDS).filter(
+        (kind) => kind !== undefined && (admin || !OPERATORS_KINDS.includes(kind)),
+      ) as readonly ResourceKind[],
+      limit: parseLimit(one(query['limit'])) ?? PAGE,
+      marker: one(query['marker']),
+    });
+    return {
+      then,
+      now,
+      differences: differences.map(({ by, ...difference }) => ({
+        ...differenceView(difference),
+        by: by.map((authorship) => this.authorView(authorship)),
+      })),
+      next,
+    };
+  }
+
+  private entryView({ differences, ...authorship }: HistoryEntry) {
+    return { ...this.authorView(authorship), changes: differences.map(differenceView) };
+  }
+
+  private authorView({ position, time, actor, request, type }: Authorship) {
+    return { position, time, type, actor, actor_name: this.actors.nameOf(actor), request_id: request };
+  }
+}
+
+function differenceView({ kind, id, name, project, change, fields }: Difference) {
+  return { change, kind, id, name, project_id: project, fields };
+}
+
+function kindIn(text: string | undefined): ResourceKind | undefined {
+  if (text === undefined) return undefined;
+  if (!isResourceKind(text))
+    throw invalid(`'${text.slice(0, 64)}' is no kind; kinds are ${RESOURCE_KINDS.join(', ')}.`);
+  return text;
+}
+
+function positionIn(text: string | undefined, parameter: string): number {
+  if (text === undefined) return 0;
+  if (!/^\d{1,15}$/.test(text)) throw invalid(`'${parameter}' is a position.`);
+  return Number(text);
+}
