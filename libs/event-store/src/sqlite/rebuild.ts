@@ -8,8 +8,10 @@ import { ScratchWriter } from './scratch';
 import { shadowName } from './shadow';
 import { indexSql, tableSql } from './table-sql';
 
-/** Events read in one turn of the event loop. */
-const READ_BATCH = 250;
+/** Events in one turn of the event loop; what a turn holds outlives many collections of garbage, and a rebuild is to need little memory. */
+const SCAN_BATCH = 50;
+/** Events written to the new tables in one transaction. */
+const CATCH_UP_BATCH = 250;
 /** Behind the head by no more than this, the rest is done while appends wait. */
 const NEARLY_THERE = 100;
 
@@ -46,7 +48,7 @@ export async function fillShadows(
   try {
     const head = events.head();
     while (position < head) {
-      const batch = events.all(position, READ_BATCH);
+      const batch = events.all(position, SCAN_BATCH);
       scratch.add(changesOf(batch));
       position = batch.at(-1)?.position ?? head;
       context.reached('rebuild/while-reading');
@@ -63,7 +65,7 @@ export async function fillShadows(
 
   const catchUp = async (enough: number): Promise<void> => {
     for (;;) {
-      const batch = events.all(position, READ_BATCH);
+      const batch = events.all(position, CATCH_UP_BATCH);
       if (batch.length === 0) return;
       const changes: StoredChange[] = changesOf(batch);
       if (changes.length > 0) await context.task({ do: 'write-shadow', changes });

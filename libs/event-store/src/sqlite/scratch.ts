@@ -2,8 +2,8 @@ import { rmSync } from 'node:fs';
 import Database from 'better-sqlite3';
 import type { StoredChange } from '../rows';
 
-/** Of pages and, when they are sorted, of rows in memory; what is more goes to the disk. */
-const CACHE_KIB = 16 * 1024;
+/** Of pages, and of rows in memory when they are sorted; what is more goes to the disk. It is written and read from end to end, so more would not help. */
+const CACHE_KIB = 4 * 1024;
 
 /** Beside the store's own file, on the same disk. */
 export function scratchFile(file: string): string {

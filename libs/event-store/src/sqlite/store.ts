@@ -65,6 +65,9 @@ export interface SqliteEventStoreOptions {
 /** Appends on their way; each holds its events in memory until the disk has them. */
 const MAX_WAITING = 10_000;
 
+/** What the writer makes lives for one group; by default Node would let 48 MB of it gather. */
+const WRITER_YOUNG_MB = 12;
+
 interface Waiting {
   settle(answer: Answer): void;
   reject(error: unknown): void;
@@ -110,7 +113,11 @@ export async function openSqliteEventStore(options: SqliteEventStoreOptions): Pr
 
 /** Its first message says that it has the file open; an error before that rejects. */
 async function startWorker(options: SqliteEventStoreOptions, settings: WriterSettings): Promise<Worker> {
-  const worker = new Worker(options.workerPath ?? defaultWorkerPath(), { workerData: settings, execArgv: [] });
+  const worker = new Worker(options.workerPath ?? defaultWorkerPath(), {
+    workerData: settings,
+    execArgv: [],
+    resourceLimits: { maxYoungGenerationSizeMb: WRITER_YOUNG_MB },
+  });
   await once(worker, 'message');
   return worker;
 }
