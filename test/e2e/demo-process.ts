@@ -28,6 +28,22 @@ export interface Outcome {
   }[];
 }
 
+/** Of the story, wherever it is played. */
+export const STEPS = [
+  'Build the lab',
+  'Start the Top',
+  'Add the sites Paris and Tokyo',
+  'Create networks, subnets and a router',
+  'Boot six servers over both sites',
+  'Wait for ACTIVE and DHCP leases',
+  'Ping every pair',
+  'Forge MAC and IP addresses',
+  'Ping the gateways',
+  'Delete the server made last',
+  'Kill the Tokyo Bottom and a Host under traffic',
+  'Show the events behind one server',
+];
+
 /** Where the next run of the tests looks for labs of killed ones. */
 export function newFolder(): string {
   const labs = join(ROOT, '.weir', 'labs');
@@ -84,12 +100,7 @@ export class DemoProcess {
 
   /** Of a demo with `--json` that has ended. */
   get outcome(): Outcome {
-    const line = this.output
-      .split('\n')
-      .filter((each) => each.startsWith('{"ok"'))
-      .at(-1);
-    if (line === undefined) throw new Error(`The demo printed no outcome:\n${this.output}`);
-    return JSON.parse(line) as Outcome;
+    return outcomeIn(this.output);
   }
 
   /** What is still there of it: namespaces, processes, files but its logs. */
@@ -110,4 +121,14 @@ export class DemoProcess {
       if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
     }
   }
+}
+
+/** The line that `--json` ends with. */
+export function outcomeIn(output: string): Outcome {
+  const line = output
+    .split('\n')
+    .filter((each) => each.startsWith('{"ok"'))
+    .at(-1);
+  if (line === undefined) throw new Error(`The demo printed no outcome:\n${output}`);
+  return JSON.parse(line) as Outcome;
 }

@@ -1,25 +1,10 @@
 import { existsSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { run, waitFor } from '@weir/lab';
-import { DemoProcess, newFolder } from './demo-process';
+import { DemoProcess, newFolder, STEPS } from './demo-process';
 import { buildPrograms, ROOT } from './programs';
 
 jest.setTimeout(120_000);
-
-const STEPS = [
-  'Build the lab',
-  'Start the Top',
-  'Add the sites Paris and Tokyo',
-  'Create networks, subnets and a router',
-  'Boot six servers over both sites',
-  'Wait for ACTIVE and DHCP leases',
-  'Ping every pair',
-  'Forge MAC and IP addresses',
-  'Ping the gateways',
-  'Delete the server made last',
-  'Kill the Tokyo Bottom and a Host under traffic',
-  'Show the events behind one server',
-];
 
 beforeAll(async () => {
   await buildPrograms();
@@ -87,7 +72,9 @@ describe('the demo, empty', () => {
   it('says in one sentence which flag it does not know', async () => {
     const wrong = new DemoProcess(folder, '--fast');
     expect(await wrong.end()).toBe(2);
-    expect(wrong.output).toBe("The demo does not know '--fast': its flags are --once, --json, --empty, --simulated, --help.\n");
+    expect(wrong.output).toBe(
+      "The demo does not know '--fast': its flags are --once, --json, --empty, --simulated, --help.\n",
+    );
   });
 
   it('lets the first steps of the README be done as they are written', async () => {
