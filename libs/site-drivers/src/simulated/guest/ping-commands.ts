@@ -10,7 +10,10 @@ interface Asked {
   readonly isQuiet: boolean;
 }
 
-const DEFAULT_MS = 1_000;
+const INTERVAL_MS = 1_000;
+/** As ping waits where nothing answers. */
+const LINGER_MS = 10_000;
+const PROBE_MS = 1_000;
 /** As ping bounds it for whoever is not root. */
 const LEAST_INTERVAL_MS = 2;
 const USAGE_STATUS = 2;
@@ -20,7 +23,7 @@ const ICMP_HEADER_BYTES = 8;
 /** `ping [-n] [-q] [-c N] [-i SECONDS] [-W SECONDS] ADDRESS`, as iputils writes it. */
 export const ping: Command = async (args, context) => {
   const { stack, output, signal } = context;
-  const asked = parse('ping', args, context);
+  const asked = parse('ping', args, LINGER_MS, context);
   if (asked === undefined) return USAGE_STATUS;
   if (!stack.routeTo(asked.target)) {
     output.complain('ping: connect: Network is unreachable');
@@ -41,7 +44,7 @@ export const ping: Command = async (args, context) => {
 /** `arping [-c N] ADDRESS`: who has the address on the link that leads to it. */
 export const arping: Command = async (args, context) => {
   const { stack, output, signal, timers, clock } = context;
-  const asked = parse('arping', args, context);
+  const asked = parse('arping', args, PROBE_MS, context);
   if (asked === undefined) return USAGE_STATUS;
   const { target } = asked;
   const by = stack.routeTo(target)?.interface;
@@ -80,8 +83,13 @@ export const arping: Command = async (args, context) => {
 };
 
 /** Undefined, with a complaint, for what cannot be asked for. */
-function parse(name: string, args: readonly string[], { output }: CommandContext): Asked | undefined {
-  const asked = { count: Infinity, intervalMs: DEFAULT_MS, timeoutMs: DEFAULT_MS, isQuiet: false };
+function parse(
+  name: string,
+  args: readonly string[],
+  timeoutMs: number,
+  { output }: CommandContext,
+): Asked | undefined {
+  const asked = { count: Infinity, intervalMs: INTERVAL_MS, timeoutMs, isQuiet: false };
   let target: string | undefined;
   const rest = [...args];
   for (let word = rest.shift(); word !== undefined; word = rest.shift()) {
