@@ -17,7 +17,8 @@ const MAX_RECORD_BYTES = 8 * 1024 * 1024;
 const answer = z.object({
   status: z.number(),
   headers: z.record(z.string(), z.string()),
-  body: z.unknown(),
+  /** Absent where the answer has none. */
+  body: z.unknown().optional(),
 });
 /** What a request was answered with. */
 export type Answer = z.output<typeof answer>;
