@@ -10,7 +10,8 @@ import {
   type Timers,
 } from '@weir/kernel';
 import { Follower, Publisher, SILENCE_MS, type Journal, type SliceStore, type Transport } from '@weir/cascade';
-import { HELD_FACTS, heldFactsPage, heldFactsQuestion } from '@weir/topology';
+import { BLAME, blameQuestion, HELD_FACTS, heldFactsPage, heldFactsQuestion } from '@weir/topology';
+import { type BlameParts, siteBlameOf } from './blame';
 import { Hosts } from './hosts';
 import type { SiteRecords } from './records';
 import { Site } from './site';
@@ -141,6 +142,13 @@ export class Bottom {
       }
       case 'status':
         return this.site.status();
+      case BLAME: {
+        const question = blameQuestion.safeParse(body);
+        if (!question.success) throw invalid('A flow is asked for with its `cookie`.', { cause: question.error });
+        const hosts = this.hosts.all().map(({ name }) => name);
+        const ask: BlameParts['ask'] = (...asked) => this.publisher.query(...asked);
+        return siteBlameOf({ hosts, slice: this.options.slice, ask }, question.data, timeoutMs);
+      }
       case 'seals':
         return { seals: this.options.records.seals() };
       default:

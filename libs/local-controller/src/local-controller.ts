@@ -14,7 +14,15 @@ import {
 import type { FactLine, FollowerSink, Observation, SliceStore } from '@weir/cascade';
 import type { Switch } from '@weir/openflow';
 import type { SwitchDatabase } from '@weir/ovsdb';
-import { type FactKind, hostQuestion, type ObservationKind, type ObservationValue } from '@weir/topology';
+import {
+  BLAME,
+  blameQuestion,
+  type FactKind,
+  hostQuestion,
+  type ObservationKind,
+  type ObservationValue,
+} from '@weir/topology';
+import { blame } from './blame';
 import { BridgePorts, TUNNEL_PORT } from './bridge-ports';
 import type { ControllerState } from './controller-state';
 import { Counters } from './counters';
@@ -207,6 +215,11 @@ export class LocalController implements FollowerSink {
         if (!this.caughtUp) throw unavailable(`Host ${this.options.host.name} has not heard yet what it is to have.`);
         const { program, ports } = this;
         return preview({ program, ports }, question.data.changes, question.data.maxCharacters);
+      }
+      case BLAME: {
+        const question = blameQuestion.safeParse(body);
+        if (!question.success) throw invalid('A flow is asked for with its `cookie`.', { cause: question.error });
+        return blame(this.program.compiler, this.options.slice, BigInt(question.data.cookie));
       }
       case 'status':
         return this.status();

@@ -1,3 +1,4 @@
+export * from './blame';
 export * from './facts';
 export * from './held-facts';
 export * from './logical-network';
