@@ -76,6 +76,8 @@ interface Layout {
   readonly udp: number;
   readonly icmp: number;
   readonly icmpv6: number;
+  /** Where padding begins. */
+  readonly end: number;
 }
 
 interface Transport {
@@ -86,6 +88,18 @@ interface Transport {
 }
 
 const NO_TRANSPORT: Transport = { tcp: 0, udp: 0, icmp: 0, icmpv6: 0 };
+
+const OF_HEADER: ReadonlySet<Field> = new Set<Field>(['nw_ttl', 'ip_src', 'ip_dst', 'ipv6_src', 'ipv6_dst']);
+const OF_TRANSPORT: ReadonlySet<Field> = new Set<Field>([
+  'tcp_src',
+  'tcp_dst',
+  'udp_src',
+  'udp_dst',
+  'icmp_type',
+  'icmp_code',
+  'icmpv6_type',
+  'icmpv6_code',
+]);
 
 /** The place of a field in the frame. */
 interface Span {
@@ -99,6 +113,8 @@ interface Span {
  */
 export class Packet {
   private layoutNow: Layout | undefined;
+  /** Open vSwitch takes protocol 0 for "no IP header" when it carries writes out: later rows see them, the frame does not. */
+  private readonly unwritten = new Map<Field, FieldValue>();
 
   private constructor(
     private bytes: Uint8Array,
@@ -111,11 +127,14 @@ export class Packet {
   }
 
   clone(): Packet {
-    return new Packet(this.bytes.slice(), new Map(this.registers), [...this.stack]);
+    const copy = new Packet(this.bytes.slice(), new Map(this.registers), [...this.stack]);
+    for (const [field, value] of this.unwritten) copy.unwritten.set(field, value);
+    return copy;
   }
 
+  /** What is behind an IP packet is padding and does not count. */
   get length(): number {
-    return this.bytes.length;
+    return this.layout.end;
   }
 
   /** A copy of the bytes as they are now. */
@@ -149,11 +168,18 @@ export class Packet {
       case 'ip_frag':
         return layout.fragment;
       default: {
+        const unwritten = this.unwritten.get(field);
+        if (unwritten !== undefined) return unwritten;
         const span = this.span(field);
         if (span === undefined) return FIELD_BITS[field] > 48 ? 0n : 0;
         return this.number(span);
       }
     }
+  }
+
+  /** As a match sees the field: ports and types of every fragment, the first one's too, are 0 (Open vSwitch's "normal" fragments). */
+  readForMatch(field: Field): FieldValue {
+    return OF_TRANSPORT.has(field) && this.layout.fragment !== 0 ? 0 : this.read(field);
   }
 
   /** Writes the bits of `mask`, all of them without one. What is not in the frame cannot be written. */
@@ -175,7 +201,10 @@ export class Packet {
       return;
     }
     const span = this.span(field);
-    if (span !== undefined) this.replace(span, next, this.checksums(field));
+    if (span === undefined) return;
+    if (OF_HEADER.has(field) && this.layout.protocol === 0) {
+      this.unwritten.set(field, FIELD_BITS[field] > 48 ? next : Number(next));
+    } else this.replace(span, next, this.checksums(field));
   }
 
   readBits({ field, offset, width }: Bits): bigint {
@@ -226,7 +255,8 @@ export class Packet {
     const l3 = tagged ? 18 : 14;
     const typeOrLength = this.u16(l3 - 2);
     const ethType = typeOrLength < FIRST_ETHERTYPE ? NO_ETHERTYPE : typeOrLength;
-    const nothing = { ethType, tagged, arp: 0, ipv4: 0, ipv6: 0, protocol: 0, fragment: 0, ...NO_TRANSPORT };
+    const end = this.bytes.length;
+    const nothing = { ethType, tagged, arp: 0, ipv4: 0, ipv6: 0, protocol: 0, fragment: 0, ...NO_TRANSPORT, end };
     if (ethType === ETHERTYPE_ARP || ethType === ETHERTYPE_RARP) {
       if (!this.isArp(l3)) return nothing;
       const operation = this.u16(l3 + 6);
@@ -254,27 +284,20 @@ export class Packet {
     const flags = this.u16(l3 + 6);
     const later = (flags & 0x1fff) !== 0;
     const fragment = (flags & 0x3fff) === 0 ? 0 : ANY_FRAGMENT | (later ? LATER_FRAGMENT : 0);
-    const transport = later ? NO_TRANSPORT : this.parseTransport(protocol, l3 + header);
-    return { ipv4: l3, protocol, fragment, ...transport };
+    const end = l3 + total;
+    const transport = later ? NO_TRANSPORT : parseTransport(protocol, l3 + header, end);
+    return { ipv4: l3, protocol, fragment, ...transport, end };
   }
 
   private parseIpv6(l3: number): Partial<Layout> {
-    if (this.bytes.length < l3 + 40 + this.u16(l3 + 4)) return {};
+    const end = l3 + 40 + this.u16(l3 + 4);
+    if (this.bytes.length < end) return {};
     let protocol = this.u8(l3 + 6);
     let at = l3 + 40;
-    for (; EXTENSION_HEADERS.includes(protocol) && at + 8 <= this.bytes.length; at += (this.u8(at + 1) + 1) * 8) {
+    for (; EXTENSION_HEADERS.includes(protocol) && at + 8 <= end; at += (this.u8(at + 1) + 1) * 8) {
       protocol = this.u8(at);
     }
-    return { ipv6: l3, protocol, ...this.parseTransport(protocol, at) };
-  }
-
-  private parseTransport(protocol: number, at: number): Transport {
-    const left = this.bytes.length - at;
-    if (protocol === TCP && left >= 20) return { ...NO_TRANSPORT, tcp: at };
-    if (protocol === UDP && left >= 8) return { ...NO_TRANSPORT, udp: at };
-    if (protocol === ICMP && left >= 8) return { ...NO_TRANSPORT, icmp: at };
-    if (protocol === ICMPV6 && left >= 8) return { ...NO_TRANSPORT, icmpv6: at };
-    return NO_TRANSPORT;
+    return { ipv6: l3, protocol, ...parseTransport(protocol, at, end), end };
   }
 
   private span(field: Field): Span | undefined {
@@ -408,4 +431,13 @@ export class Packet {
   private u16(at: number): number {
     return (this.u8(at) << 8) | this.u8(at + 1);
   }
+}
+
+function parseTransport(protocol: number, at: number, end: number): Transport {
+  const left = end - at;
+  if (protocol === TCP && left >= 20) return { ...NO_TRANSPORT, tcp: at };
+  if (protocol === UDP && left >= 8) return { ...NO_TRANSPORT, udp: at };
+  if (protocol === ICMP && left >= 8) return { ...NO_TRANSPORT, icmp: at };
+  if (protocol === ICMPV6 && left >= 8) return { ...NO_TRANSPORT, icmpv6: at };
+  return NO_TRANSPORT;
 }

@@ -11,6 +11,7 @@ const TUNNEL = 9;
 const frame = datagram(A, B);
 
 const IP: Match = { eth_type: { value: 0x0800n } };
+const PORT: Match = { ...IP, ip_proto: { value: 17n }, udp_dst: { value: 4001n } };
 const nothing: FlowChange = {
   add: [],
   modify: [],
@@ -95,8 +96,30 @@ describe('a table', () => {
         payload: { kind: 'raw', protocol: 17, bytes: new Uint8Array(16) },
       }),
     });
-    const ports: Match = { ...IP, ip_proto: { value: 17n }, udp_dst: { value: 4001n } };
-    expect(outputs([row(2, ports, [to(2)]), row(1, IP, [to(3)])], 1, fragment)).toEqual([3]);
+    expect(outputs([row(2, PORT, [to(2)]), row(1, IP, [to(3)])], 1, fragment)).toEqual([3]);
+  });
+
+  it('matches no port of a fragment, be it the first one, which has them', () => {
+    const whole = ipv4({ source: A.ip, destination: B.ip, payload: udp(4000, 4001, new Uint8Array(8)) });
+    const sent = (moreFragments: boolean) =>
+      encodeFrame({ source: A.mac, destination: B.mac, payload: { ...whole, moreFragments } });
+    const rows = [row(2, PORT, [to(2)]), row(1, IP, [to(3)])];
+    expect(outputs(rows, 1, sent(false))).toEqual([2]);
+    expect(outputs(rows, 1, sent(true))).toEqual([3]);
+  });
+
+  it('takes no padding for ports', () => {
+    const empty = encodeFrame({
+      source: A.mac,
+      destination: B.mac,
+      payload: ipv4({
+        source: A.ip,
+        destination: B.ip,
+        payload: { kind: 'raw', protocol: 17, bytes: new Uint8Array() },
+      }),
+    });
+    const padded = Uint8Array.from([...empty, 0x0f, 0xa0, 0x0f, 0xa1, 0, 8, 0, 0]);
+    expect(outputs([row(2, PORT, [to(2)]), row(1, IP, [to(3)])], 1, padded)).toEqual([3]);
   });
 
   it('counts the packets of each row, and keeps counting when its actions change', () => {
@@ -195,14 +218,41 @@ describe('actions', () => {
     ).toEqual([]);
   });
 
-  it('hold the whole frame against a length, to the byte', () => {
-    const check = (length: number): Flow[] => [
-      row(1, {}, [{ type: 'check_pkt_larger', length, to: { field: 'reg1', offset: 3, width: 1 } }, again(1)]),
-      row(1, { reg1: { value: 8n, mask: 8n } }, [to(3)], { table: 1 }),
-      row(0, {}, [to(2)], { table: 1 }),
+  it('carry nothing out on the IP header of protocol 0, while later rows see it', () => {
+    const hopByHop = encodeFrame({
+      source: A.mac,
+      destination: B.mac,
+      payload: ipv4({
+        source: A.ip,
+        destination: B.ip,
+        payload: { kind: 'raw', protocol: 0, bytes: new Uint8Array() },
+      }),
+    });
+    const rows = [
+      row(1, IP, [{ type: 'dec_ttl' }, set('ip_src', 0xc0000201n)], { goto: 1 }),
+      row(1, { ...IP, nw_ttl: { value: 63n }, ip_src: { value: 0xc0000201n } }, [to(2)], { table: 1 }),
     ];
+    expect(model(rows).process({ inPort: 1, frame: hopByHop }).outputs).toEqual([{ port: 2, frame: hopByHop }]);
+  });
+
+  const check = (length: number): Flow[] => [
+    row(1, {}, [{ type: 'check_pkt_larger', length, to: { field: 'reg1', offset: 3, width: 1 } }, again(1)]),
+    row(9, { reg1: { value: 8n, mask: 8n } }, [to(3)], { table: 1 }),
+    row(0, {}, [to(2)], { table: 1 }),
+  ];
+
+  it('hold the frame without its padding against a length, to the byte', () => {
     expect(outputs(check(frame.length))).toEqual([2]);
     expect(outputs(check(frame.length - 1))).toEqual([3]);
+    expect(outputs(check(frame.length), 1, Uint8Array.from([...frame, 0, 0]))).toEqual([2]);
+  });
+
+  it('count a packet behind both answers to that, and drop it where either is too deep', () => {
+    const counted = model(check(frame.length));
+    counted.process({ inPort: 1, frame });
+    expect([counted.packetsOf(9n), counted.packetsOf(0n)]).toEqual([1n, 1n]);
+    const looping = row(10, { reg1: { value: 8n, mask: 8n } }, [again(1)], { table: 1 });
+    expect(outputs([...check(frame.length), looping])).toEqual([]);
   });
 
   it('move bits, and keep them on a stack, last in and first out', () => {
@@ -239,11 +289,25 @@ describe('actions', () => {
     const { outputs: sent, trace } = model([row(1, {}, [to(2), again(0)])]).process({ inPort: 1, frame });
     expect(sent).toEqual([]);
     expect(trace.at(-1)?.notes).toEqual(['over 64 resubmits inside each other']);
+    const punt: Action = { type: 'controller', userdata: 'why', maxLength: 20 };
+    expect(model([row(1, {}, [punt, again(0)])]).process({ inPort: 1, frame }).punts).toEqual([]);
     const wide = Array.from({ length: 70 }, () => again(1));
     const wider = Array.from({ length: 70 }, () => again(2));
     const many = model([row(1, {}, [to(2), ...wide]), row(1, {}, wider, { table: 1 })]).process({ inPort: 1, frame });
     expect(many.outputs).toEqual([]);
     expect(many.trace.at(-1)?.notes).toContain('over 4096 table look-ups');
+  });
+
+  it('look into no further table at the last depth, be it a later one', () => {
+    const calls = (times: number): Flow[] => [
+      ...Array.from({ length: times }, (_, call) =>
+        row(1, { reg1: { value: BigInt(call) } }, [set('reg1', BigInt(call + 1)), again(0)]),
+      ),
+      row(1, { reg1: { value: BigInt(times) } }, [], { goto: 1 }),
+      row(1, {}, [to(2)], { table: 1 }),
+    ];
+    expect(outputs(calls(63))).toEqual([2]);
+    expect(outputs(calls(64))).toEqual([]);
   });
 
   it('punt a copy with registers, reason and row, and go on', () => {

@@ -65,6 +65,14 @@ class Run {
   note(text: string): void {
     this.trace.at(-1)?.notes.push(text);
   }
+
+  /** A way that the packet does not take, with the same budget of look-ups. */
+  rehearse(walk: (rehearsal: Run) => void): void {
+    const rehearsal = new Run();
+    rehearsal.lookups = this.lookups;
+    walk(rehearsal);
+    this.lookups = rehearsal.lookups;
+  }
 }
 
 /** Where the actions stand that are being carried out. */
@@ -73,7 +81,11 @@ interface Frame {
   readonly cookie: bigint;
   readonly meter: number | undefined;
   readonly depth: number;
+  /** Where the packet goes behind them. */
+  readonly goto: number | undefined;
 }
+
+const PACKET_OUT: Frame = { table: 0, cookie: 0n, meter: undefined, depth: 0, goto: undefined };
 
 /**
  * Open vSwitch as far as our flows use it: runs flows and groups on real bytes. Meters let everything through; timeouts never run
@@ -118,6 +130,11 @@ export class SwitchModel {
     return [...this.entries.values()].map(({ flow }) => flow);
   }
 
+  /** The rows with how many packets each took, as Open vSwitch counts. */
+  get counters(): { readonly flow: Flow; readonly packets: bigint }[] {
+    return [...this.entries.values()].map(({ flow, packets }) => ({ flow, packets }));
+  }
+
   /** How many packets the rows with this cookie took. */
   packetsOf(cookie: bigint): bigint {
     let packets = 0n;
@@ -139,7 +156,7 @@ export class SwitchModel {
   /** A frame that the controller sends (PACKET_OUT). */
   execute(frame: Uint8Array, actions: readonly Action[], inPort = 0): Result {
     const packet = Packet.of(frame, new Map<Register, FieldValue>([['in_port', inPort]]));
-    return this.run((run) => this.carryOut(run, packet, actions, { table: 0, cookie: 0n, meter: undefined, depth: 0 }));
+    return this.run((run) => this.carryOut(run, packet, actions, PACKET_OUT));
   }
 
   private run(start: (run: Run) => void): Result {
@@ -150,6 +167,7 @@ export class SwitchModel {
       if (!(error instanceof TooDeep)) throw error;
       // Open vSwitch makes a drop of the whole translation.
       run.outputs.length = 0;
+      run.punts.length = 0;
       run.note(error.message);
     }
     return run;
@@ -186,13 +204,12 @@ export class SwitchModel {
     entry.packets++;
     const { flow } = entry;
     run.trace.push({ table, depth, flow, notes: [] });
-    const goesOn = this.carryOut(run, packet, flow.actions, { table, cookie: flow.cookie, meter: flow.meter, depth });
-    if (goesOn && flow.goto !== undefined) this.lookup(run, packet, flow.goto, depth);
+    const { cookie, meter, actions, goto } = flow;
+    this.carryOut(run, packet, actions, { table, cookie, meter, depth, goto });
   }
 
-  /** False when the packet ends here. */
-  private carryOut(run: Run, packet: Packet, actions: readonly Action[], frame: Frame): boolean {
-    for (const action of actions) {
+  private carryOut(run: Run, packet: Packet, actions: readonly Action[], frame: Frame): void {
+    for (const [index, action] of actions.entries()) {
       switch (action.type) {
         case 'output':
           this.output(run, packet, action.port);
@@ -209,12 +226,14 @@ export class SwitchModel {
           });
           break;
         case 'group':
+          mayGoOn(frame.depth);
           for (const bucket of this.groups.get(action.group)?.buckets ?? []) {
-            this.carryOut(run, packet.clone(), bucket.actions, this.deeper(frame));
+            this.carryOut(run, packet.clone(), bucket.actions, { ...deeper(frame), goto: undefined });
           }
           break;
         case 'resubmit': {
-          const next = action.table <= frame.table ? this.deeper(frame) : frame;
+          mayGoOn(frame.depth);
+          const next = action.table <= frame.table ? deeper(frame) : frame;
           this.lookup(run, packet, action.table, next.depth);
           break;
         }
@@ -242,26 +261,33 @@ export class SwitchModel {
           const ttl = BigInt(packet.read('nw_ttl'));
           if (ttl <= 1n) {
             run.note('time to live is over: dropped');
-            return false;
+            return;
           }
           packet.write('nw_ttl', ttl - 1n);
           break;
         }
-        case 'check_pkt_larger':
-          packet.writeBits(action.to, packet.length > action.length ? 1n : 0n);
-          break;
+        case 'check_pkt_larger': {
+          // Open vSwitch translates what follows for both answers, "larger" first: both count the packet, either may be too deep,
+          // and what called this table sees nothing of what they write.
+          const larger = packet.length > action.length;
+          for (const answer of [true, false]) {
+            const copy = packet.clone();
+            copy.writeBits(action.to, answer ? 1n : 0n);
+            const follow = (taken: Run): void => this.carryOut(taken, copy, actions.slice(index + 1), frame);
+            if (answer === larger) follow(run);
+            else run.rehearse(follow);
+          }
+          return;
+        }
         case 'ct_clear':
           break;
         default:
           unreachable(action);
       }
     }
-    return true;
-  }
-
-  private deeper(frame: Frame): Frame {
-    if (frame.depth >= MAX_DEPTH) throw new TooDeep(`over ${MAX_DEPTH} resubmits inside each other`);
-    return { ...frame, depth: frame.depth + 1 };
+    if (frame.goto === undefined) return;
+    mayGoOn(frame.depth);
+    this.lookup(run, packet, frame.goto, frame.depth);
   }
 
   private output(run: Run, packet: Packet, to: number | 'in_port'): void {
@@ -283,4 +309,13 @@ export class SwitchModel {
       tunnel: { id: Number(packet.read('tun_id')), dst: ipv4FromNumber(destination) },
     });
   }
+}
+
+/** At the last depth a row's own actions are carried out, but no table is looked into any more, be it a later one. */
+function mayGoOn(depth: number): void {
+  if (depth >= MAX_DEPTH) throw new TooDeep(`over ${MAX_DEPTH} resubmits inside each other`);
+}
+
+function deeper(frame: Frame): Frame {
+  return { ...frame, depth: frame.depth + 1 };
 }
