@@ -24,7 +24,11 @@ export interface LabSwitch {
   stop(): Promise<void>;
 }
 
-export async function startSwitch(): Promise<LabSwitch> {
+/**
+ * `dummy`: the datapath of Open vSwitch's own tests, whose ports are no devices: frames come by `netdev-dummy/receive` on vswitchd.ctl
+ * and leave into pcap files.
+ */
+export async function startSwitch(datapath: 'netdev' | 'dummy' = 'netdev'): Promise<LabSwitch> {
   const folder = await mkdtemp(join(tmpdir(), 'weir-of-'));
   const database = `unix:${folder}/db.sock`;
   const env = { ...process.env, OVS_RUNDIR: folder, OVS_LOGDIR: folder, OVS_DBDIR: folder };
@@ -50,8 +54,15 @@ export async function startSwitch(): Promise<LabSwitch> {
     const vsctl = (...args: string[]): Promise<string> =>
       call('ovs-vsctl', [`--db=${database}`, '--timeout=10', ...args]);
     await eventually(() => vsctl('--no-wait', 'init'));
-    const vswitchd = start('ovs-vswitchd', database, '--disable-system', `--unixctl=${folder}/vswitchd.ctl`);
-    await vsctl('add-br', BRIDGE, '--', 'set', 'bridge', BRIDGE, 'datapath_type=netdev', 'fail_mode=secure');
+    const options = datapath === 'dummy' ? ['--enable-dummy', '--disable-system-route'] : [];
+    const vswitchd = start(
+      'ovs-vswitchd',
+      database,
+      '--disable-system',
+      `--unixctl=${folder}/vswitchd.ctl`,
+      ...options,
+    );
+    await vsctl('add-br', BRIDGE, '--', 'set', 'bridge', BRIDGE, `datapath_type=${datapath}`, 'fail_mode=secure');
     const ofctl = (command: string, ...args: string[]): Promise<string> =>
       call('ovs-ofctl', ['-OOpenFlow13', ...command.split(' '), BRIDGE, ...args]);
     await eventually(() => ofctl('show'));

@@ -4,7 +4,7 @@ import type { FactChange } from '@weir/topology';
 import { factsAt, type Topology, type TopologyHost, type TopologyPort } from './plan';
 
 export const TUNNEL_PORT = 1;
-const FIRST_OFPORT = 10;
+export const FIRST_OFPORT = 10;
 
 /** The ofport of a port on its host, equal in every run. */
 export function ofportOf(topology: Topology, port: TopologyPort): number {
