@@ -105,9 +105,10 @@ export async function startCore(ports: CorePorts): Promise<Core> {
     );
   }
 
+  const rehearsals = new Rehearsals({ store, rows: ports.rows, views });
   return {
     shell,
-    rehearsals: new Rehearsals({ store, rows: ports.rows, views }),
+    rehearsals,
     rows,
     facts,
     publisher,
@@ -120,7 +121,10 @@ export async function startCore(ports: CorePorts): Promise<Core> {
     intake,
     sites: new Sites(rows, facts, publisher, publication, observed, run, random, quarantine),
     quarantine,
-    reconciliation: new Reconciliation({ store, rows, facts, publisher, publication, quarantine, run }),
+    reconciliation: new Reconciliation({
+      ...{ store, rows, facts, publisher, publication, quarantine, run },
+      ...{ rehearsals, random },
+    }),
     models: new NetworkModels(observed, (network) => publication.sitesOf(network)),
     metrics: new Metrics(rows, publisher, observed, () => facts.head().position, quarantine),
     stop: () => {

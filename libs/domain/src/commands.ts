@@ -146,6 +146,8 @@ export interface AdoptedPort {
   readonly portId: PortId;
   /** The log has heard of it: if it is not there, it was deleted. */
   readonly isKnown: boolean;
+  /** Where it is. */
+  readonly binding: { readonly host: string; readonly endpoint: Ip } | null;
   readonly networkId: NetworkId;
   readonly projectId: ProjectId;
   readonly name: string;

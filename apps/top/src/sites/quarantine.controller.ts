@@ -38,6 +38,20 @@ export class QuarantineController {
     return this.decide('discard', asking, [id], raw);
   }
 
+  @Post('sites/:id/adopt')
+  @DescribedBody(siteDecision)
+  @HttpCode(200)
+  adopt(@From() asking: Asking, @Param('id') id: string, @Body() raw: unknown) {
+    return this.decide('adopt', asking, [id], raw);
+  }
+
+  @Post('sites/adopt')
+  @DescribedBody(siteDecision)
+  @HttpCode(200)
+  adoptAll(@From() asking: Asking, @Body() raw: unknown) {
+    return this.decide('adopt', asking, 'all', raw);
+  }
+
   @Post('sites/discard')
   @DescribedBody(siteDecision)
   @HttpCode(200)
@@ -45,7 +59,12 @@ export class QuarantineController {
     return this.decide('discard', asking, 'all', raw);
   }
 
-  private async decide(by: 'discard', { caller, origin }: Asking, sites: readonly string[] | 'all', raw: unknown) {
+  private async decide(
+    by: 'adopt' | 'discard',
+    { caller, origin }: Asking,
+    sites: readonly string[] | 'all',
+    raw: unknown,
+  ) {
     adminsOnly(caller);
     const { force } = parseBody(siteDecision, raw);
     await this.reconciliation[by](origin, { sites, force });

@@ -16,6 +16,13 @@ import type { Run } from './intake';
 const RETRY_MS = 1000;
 /** What goes on in the log: it tells what is, and asks for nothing. */
 const TAKEN_IN: readonly DomainEventType[] = ['SiteReachable', 'SiteUnreachable'];
+const ADOPTED: readonly DomainEventType[] = [
+  'NetworkAdopted',
+  'SubnetAdopted',
+  'RouterAdopted',
+  'RouterInterfaceAdopted',
+  'ServerAdopted',
+];
 const ORIGIN = { requestId: 'quarantine', actor: 'top', projectId: undefined } as const;
 
 export type Shown = Cursor & { readonly generation: number };
@@ -137,10 +144,12 @@ export function closable(log: CommandLog, isClosed: () => boolean): CommandLog {
   };
 }
 
-/** What decides about the quarantine writes the publisher's stream. */
+/** What decides about the quarantine writes the publisher's stream, or adopts. */
 function isTakenIn({ writes }: Append): boolean {
+  const types = writes.flatMap(({ events }) => events.map(({ type }) => type as DomainEventType));
   return (
     writes.some(({ stream }) => stream === streams.publisher) ||
-    writes.every(({ events }) => events.every(({ type }) => TAKEN_IN.includes(type as DomainEventType)))
+    types.some((type) => ADOPTED.includes(type)) ||
+    types.every((type) => TAKEN_IN.includes(type))
   );
 }

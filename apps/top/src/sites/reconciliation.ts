@@ -1,9 +1,19 @@
 import type { FactStore, Publisher } from '@weir/cascade';
-import { liftQuarantine, settleDivergence, SiteNotFound, unsettledSites } from '@weir/domain';
+import {
+  AdoptionConflicts,
+  adoptResources,
+  type AdoptResources,
+  liftQuarantine,
+  settleDivergence,
+  SiteNotFound,
+  unsettledSites,
+} from '@weir/domain';
 import type { EventStore, RowReader } from '@weir/event-store';
-import { conflict, type SiteId, unavailable } from '@weir/kernel';
+import { conflict, type Random, type SiteId, unavailable, type UserId } from '@weir/kernel';
 import { HELD_FACTS, type HeldFact, heldFactsAnswer, type HeldFactsAnswer } from '@weir/topology';
 import type { Origin } from '../orchestration/commands';
+import type { Rehearsals } from '../orchestration/rehearsals';
+import { adoptionOf } from './adoption';
 import { compareFacts, type Differences } from './differences';
 import type { Run } from './intake';
 import type { SitePublication } from './publication';
@@ -27,6 +37,8 @@ export interface ReconciliationPorts {
   readonly publication: SitePublication;
   readonly quarantine: Quarantine;
   readonly run: Run;
+  readonly rehearsals: Rehearsals;
+  readonly random: Random;
 }
 
 type Held = ReadonlyMap<SiteId, readonly HeldFact[]>;
@@ -49,6 +61,42 @@ export class Reconciliation {
     for (const siteId of sites)
       await this.ports.run(origin, { command: () => settleDivergence({ siteId, by: 'discard' }) });
     await this.end(origin, held);
+  }
+
+  /** What only the sites know is taken into the log first; where it cannot take all that a site has, it takes nothing of it and says why. */
+  async adopt(origin: Origin, decision: Decision): Promise<void> {
+    const sites = await this.toDecide(decision);
+    const held = await this.heldAtEnd(sites, decision.force);
+    for (const siteId of sites) {
+      await this.take(origin, siteId, held?.get(siteId) ?? (await this.held(siteId)));
+      await this.ports.run(origin, { command: () => settleDivergence({ siteId, by: 'adopt' }) });
+    }
+    await this.end(origin, held);
+  }
+
+  private async take(origin: Origin, siteId: SiteId, held: readonly HeldFact[]): Promise<void> {
+    const { store, facts, publication, random, rehearsals, run } = this.ports;
+    // What another site has brought is known by now.
+    await publication.reached(await store.head());
+    const { onlySite } = compareFacts(held, facts.live(siteId));
+    const userId = origin.actor as UserId;
+    const { steps, conflicts } = await adoptionOf(onlySite, held, { siteId, userId, log: store, random });
+    const take = async (step: AdoptResources): Promise<void> => {
+      await run(origin, { command: () => adoptResources(step) });
+    };
+    // Nobody else writes meanwhile: what can be taken on a branch can be taken.
+    const rehearsed = await rehearsals.run(async () => {
+      const found = [...conflicts];
+      for (const step of steps) {
+        await take(step).catch((error: unknown) => {
+          if (!(error instanceof AdoptionConflicts)) throw error;
+          found.push(...error.conflicts);
+        });
+      }
+      return found;
+    });
+    if (rehearsed.result.length > 0) throw new AdoptionConflicts(rehearsed.result);
+    for (const step of steps) await take(step);
   }
 
   private async toDecide({ sites }: Decision): Promise<readonly SiteId[]> {

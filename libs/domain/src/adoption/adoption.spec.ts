@@ -33,6 +33,7 @@ const link = { routerId, portId: gatewayPort, networkId, subnetId, ip: ip('10.1.
 const port = {
   portId,
   isKnown: false,
+  binding: { host: 'paris-1', endpoint: ip('198.51.100.11') },
   networkId,
   projectId,
   name: '',
@@ -89,7 +90,7 @@ describe('adopting what only a site knows', () => {
   it('takes it into the log as it is there, with all that it holds', () => {
     const owner = { deviceId: serverId, deviceOwner: 'compute:paris:a' };
     const gateway = { deviceId: routerId, deviceOwner: 'network:router_interface' };
-    const fields = without(port, 'isKnown', 'portId');
+    const fields = without(port, 'isKnown', 'portId', 'binding');
     const interfaceFields = without(link, 'routerId');
     const routerFields = without(router, 'routerId');
     given(site)
@@ -122,7 +123,11 @@ describe('adopting what only a site knows', () => {
           type: 'CapacityTaken',
           data: { server: serverId, vcpus: 1, ramMb: 512, diskGb: 1 },
         }),
-        on(streams.port(portId), { type: 'PortAdopted', data: { ...fields, description: '', ...owner } }),
+        on(
+          streams.port(portId),
+          { type: 'PortAdopted', data: { ...fields, description: '', ...owner } },
+          { type: 'PortBound', data: { siteId, host: 'paris-1', endpoint: ip('198.51.100.11') } },
+        ),
         on(streams.mac(networkId, portMac), taken(portId)),
         on(streams.address(subnetId, address.ip), taken(portId)),
         on(streams.server(serverId), {
@@ -188,7 +193,7 @@ describe('adopting what only a site knows', () => {
 
   it('gives a server the port that the log has, and leaves out the one that the log knows to be deleted', () => {
     const { portId: existing } = port;
-    const fields = without(port, 'isKnown', 'portId');
+    const fields = without(port, 'isKnown', 'portId', 'binding');
     const kept = { type: 'PortCreated', data: { ...fields, description: '', deviceId: '', deviceOwner: '' } } as const;
     const gone = { ...port, portId: idOf('port', 5), isKnown: true };
     const history = [site, on(streams.network(networkId), created, added), on(streams.port(existing), kept)];

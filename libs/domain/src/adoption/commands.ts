@@ -132,14 +132,14 @@ function* adoptServer({ siteId, userId }: AdoptResources, site: ExistingSite, in
   capacity.do({ type: 'AdoptCapacity', server: serverId, resources: flavor });
   const device = { deviceId: serverId, deviceOwner: computeOwner(availabilityZone) };
   const ports = [];
-  for (const { portId, isKnown, ...port } of wanted) {
-    const { networkId } = port;
-    if (yield* attachKnown(portId, device)) ports.push({ portId, networkId, own: false });
+  for (const { portId, isKnown, binding, ...port } of wanted) {
+    const own = !(yield* attachKnown(portId, device));
     // The log knows that it was deleted: it goes below, too.
-    else if (!isKnown) {
-      yield* adoptPort(portId, port, device, true);
-      ports.push({ portId, networkId, own: true });
-    }
+    if (own && isKnown) continue;
+    if (own) yield* adoptPort(portId, port, device, true);
+    const opened = yield* open(at.port(portId));
+    if (binding) opened.do({ type: 'BindPort', portId, siteId, ...binding });
+    ports.push({ portId, networkId: port.networkId, own });
   }
   server.do({
     type: 'AdoptServer',
@@ -171,7 +171,7 @@ function* attachKnown(portId: PortId, device: Device): Transaction<boolean> {
 
 function* adoptPort(
   portId: PortId,
-  input: Omit<AdoptedPort, 'portId' | 'isKnown'>,
+  input: Omit<AdoptedPort, 'portId' | 'isKnown' | 'binding'>,
   device: Device,
   hasOwnMac: boolean,
 ): Transaction<void> {

@@ -48,7 +48,7 @@ function adopted(log: Log): void {
   const subnet = { name: 'lost-4', cidr: cidr('10.7.1.0/24'), gatewayIp: ip('10.7.1.1'), serverIp: ip('10.7.1.1') };
   const dhcp = { enableDhcp: true, dnsNameservers: [], hostRoutes: [], serverMac, dhcpPortId: idOf('port', 0x7d) };
   const gateway = { portId: idOf('port', 0x71), ip: ip('10.7.1.1'), mac: serverMac };
-  const port = { portId: idOf('port', 0x70), isKnown: false, networkId, projectId, name: 'eth0' };
+  const port = { portId: idOf('port', 0x70), isKnown: false, binding: null, networkId, projectId, name: 'eth0' };
   const address = { mac: mac('fa:16:3e:00:00:71'), fixedIps: [{ subnetId, ip: ip('10.7.1.10') }] };
   const up = { adminStateUp: true, portSecurityEnabled: true };
   const flavor = { id: '1', name: 'weir.small', vcpus: 1, ramMb: 512, diskGb: 1 };
