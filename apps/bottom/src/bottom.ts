@@ -10,7 +10,8 @@ import {
   type Timers,
 } from '@weir/kernel';
 import { Follower, Publisher, SILENCE_MS, type Journal, type SliceStore, type Transport } from '@weir/cascade';
-import { BLAME, blameQuestion, HELD_FACTS, heldFactsPage, heldFactsQuestion } from '@weir/topology';
+import { BLAME, blameQuestion, HELD_FACTS, heldFactsPage, heldFactsQuestion, siteQuestion } from '@weir/topology';
+import { askHosts } from './ask-hosts';
 import { type BlameParts, siteBlameOf } from './blame';
 import { Hosts } from './hosts';
 import type { SiteRecords } from './records';
@@ -139,6 +140,12 @@ export class Bottom {
         if (!question.success) throw invalid('What is held is asked for with `after`, if anything.');
         const { slice } = this.options;
         return heldFactsPage([...slice.facts(), ...slice.orphans()], question.data);
+      }
+      case 'preview': {
+        const question = siteQuestion.safeParse(body);
+        if (!question.success) throw invalid('A preview is asked for with `changes`.', { cause: question.error });
+        const { hosts, placements, bindings } = this.site.preview(question.data.changes);
+        return { hosts: await askHosts(this.publisher, hosts, timeoutMs), placements, bindings };
       }
       case 'status':
         return this.site.status();

@@ -1,6 +1,9 @@
 import { canonicalJson, type PortId, type ServerId } from '@weir/kernel';
 import {
   hostPlacement,
+  Rehearsal,
+  RehearsedMap,
+  RehearsedSet,
   Span,
   type BindingFact,
   type FactChange,
@@ -21,16 +24,27 @@ export interface Place {
  * the Top says; of other sites' ports the Top alone.
  */
 export class HostSlices {
+  private readonly rehearsal = new Rehearsal();
   private readonly span = new Span(hostPlacement);
-  private readonly ports = new Map<string, PortFact>();
-  private readonly portsOfServer = new Map<string, Set<PortId>>();
-  private readonly servers = new Set<string>();
-  private readonly places = new Map<string, Place>();
+  private readonly ports = new RehearsedMap<string, PortFact>(this.rehearsal);
+  private readonly portsOfServer = new RehearsedMap<string, Set<PortId>>(this.rehearsal);
+  private readonly servers = new RehearsedSet<string>(this.rehearsal);
+  private readonly places = new RehearsedMap<string, Place>(this.rehearsal);
   /** As the Top tells them. */
-  private readonly told = new Map<string, BindingFact>();
+  private readonly told = new RehearsedMap<string, BindingFact>(this.rehearsal);
   /** As they stand in the span. */
-  private readonly bindings = new Map<string, BindingFact>();
+  private readonly bindings = new RehearsedMap<string, BindingFact>(this.rehearsal);
   private pending: SpanChange[] = [];
+
+  /** Takes back afterwards whatever `work` has applied and placed; the answers stand. */
+  rehearse<T>(work: () => T): T {
+    return this.rehearsal.run(() => {
+      const { pending } = this;
+      this.rehearsal.before(() => (this.pending = pending));
+      this.pending = [...pending];
+      return this.span.rehearse(work);
+    });
+  }
 
   apply(change: FactChange): void {
     if (change.op === 'delete') return this.delete(change.kind, change.id);
@@ -42,7 +56,7 @@ export class HostSlices {
       case 'port': {
         this.unlink(change.id);
         this.ports.set(change.id, change.body);
-        const siblings = this.portsOfServer.get(change.body.server) ?? new Set();
+        const siblings = this.portsOfServer.get(change.body.server) ?? new RehearsedSet<PortId>(this.rehearsal);
         this.portsOfServer.set(change.body.server, siblings.add(change.body.id));
         this.pending.push(change);
         this.bind(change.body.id);

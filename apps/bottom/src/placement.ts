@@ -42,6 +42,23 @@ export function place(need: Need, rooms: readonly Room[]): Verdict {
   return { situation: 'waiting', why: roomy.length > 0 ? 'silent' : 'full' };
 }
 
+/** One after the other, each with the room that those before it leave. */
+export function placeInOrder<N extends Need>(
+  needs: readonly N[],
+  rooms: readonly Room[],
+): readonly { readonly need: N; readonly verdict: Verdict }[] {
+  const left = [...rooms];
+  return needs.map((need) => {
+    const verdict = place(need, left);
+    if (verdict.situation === 'placed') {
+      const at = left.findIndex((room) => room.host === verdict.host);
+      const room = left[at];
+      if (room) left[at] = { ...room, free: subtract(room.free, need) };
+    }
+    return { need, verdict };
+  });
+}
+
 export function subtract(from: Resources, taken: Resources): Resources {
   return {
     vcpus: from.vcpus - taken.vcpus,

@@ -1,4 +1,12 @@
-import { canonicalJson, unreachable, type Clock, type Logger, type PortId, type ServerId } from '@weir/kernel';
+import {
+  canonicalJson,
+  unavailable,
+  unreachable,
+  type Clock,
+  type Logger,
+  type PortId,
+  type ServerId,
+} from '@weir/kernel';
 import type {
   FactLine,
   FollowerEvents,
@@ -24,7 +32,8 @@ import {
 import { HostSlices } from './host-slices';
 import type { Hosts } from './hosts';
 import { LastValues } from './last-values';
-import { add, NOTHING, place, subtract, type Resources, type Room } from './placement';
+import { add, NOTHING, placeInOrder, subtract, type Resources, type Room } from './placement';
+import { planChanges, type SitePlan } from './preview';
 import { hostConfig, type Gone, type HostConfig, type SiteRecords } from './records';
 import { contradictionOf, isSame } from './seals';
 import { Settling } from './settling';
@@ -214,6 +223,19 @@ export class Site implements Omit<FollowerSink, 'query'> {
       unknownKinds: [...this.unknownKinds].sort(),
       settled: this.settled(),
     };
+  }
+
+  /** What these changes of facts would lead to if they came next; nothing is changed. */
+  preview(changes: readonly FactChange[]): SitePlan {
+    if (this.torn) throw unavailable('The site could not take its last change over yet.');
+    if (this.recovering) throw unavailable('The site is still learning from its hosts what runs where.');
+    return planChanges(changes, {
+      slices: this.slices,
+      waiting: this.pendingInOrder(),
+      rooms: this.rooms(),
+      placeOf: (server) => this.placements.get(server)?.host ?? this.found.get(server),
+      endpointOf: (host) => this.options.hosts.get(host)?.said?.endpoint,
+    });
   }
 
   room(host: string): { readonly totals: Resources; readonly free: Resources } | undefined {
@@ -499,28 +521,22 @@ export class Site implements Omit<FollowerSink, 'query'> {
     const { records, name } = this.options;
     if (!this.replan || this.recovering) return;
     this.replan = false;
-    const rooms = this.rooms();
-    const order = [...this.pending.keys()].map((server) => ({ server, wanted: this.wanted.get(server) }));
-    order.sort((a, b) => (a.wanted?.position ?? 0) - (b.wanted?.position ?? 0) || (a.server < b.server ? -1 : 1));
+    const verdicts = placeInOrder(this.pendingInOrder(), this.rooms());
     records.atOnce(() => {
-      for (const { server, wanted } of order) {
-        if (!wanted) continue;
-        const verdict = place(wanted.fact, rooms);
+      for (const { need, verdict } of verdicts) {
+        const server = need.id;
+        const position = this.wanted.get(server)?.position ?? 0;
         this.pending.set(server, !(verdict.situation === 'waiting' && verdict.why === 'no-host'));
         switch (verdict.situation) {
-          case 'placed': {
-            const at = rooms.findIndex((room) => room.host === verdict.host);
-            const room = rooms[at];
-            if (room) rooms[at] = { ...room, free: subtract(room.free, wanted.fact) };
+          case 'placed':
             this.assign(server, verdict.host);
             break;
-          }
           case 'waiting':
-            if (verdict.why !== 'no-host') this.observe('server', server, wanted.position, { status: 'building' });
+            if (verdict.why !== 'no-host') this.observe('server', server, position, { status: 'building' });
             break;
           case 'impossible': {
             const fault = { host: name(), message: verdict.message };
-            this.observe('server', server, wanted.position, { status: 'error', fault });
+            this.observe('server', server, position, { status: 'error', fault });
             break;
           }
           default:
@@ -528,6 +544,14 @@ export class Site implements Omit<FollowerSink, 'query'> {
         }
       }
     });
+  }
+
+  /** What waits for a place, the oldest first. */
+  private pendingInOrder(): readonly ServerFact[] {
+    return [...this.pending.keys()]
+      .flatMap((server) => this.wanted.get(server) ?? [])
+      .sort((a, b) => a.position - b.position || (a.fact.id < b.fact.id ? -1 : 1))
+      .map(({ fact }) => fact);
   }
 
   private assign(server: ServerId, host: string): void {
