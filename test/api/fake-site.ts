@@ -1,13 +1,20 @@
-import { Follower, type FollowerSink, joinPublisher, makeKey, type Observation } from '@weir/cascade';
+import { Follower, type FollowerSink, joinPublisher, makeKey, type Observation, type Transport } from '@weir/cascade';
 import { httpTransport } from '@weir/cascade/http';
 import { MemorySlice } from '@weir/cascade/memory';
 import { silentLogger, systemClock, systemRandom, systemTimers } from '@weir/kernel';
-import type { PortFact, ServerFact } from '@weir/topology';
+import { HELD_FACTS, heldFactsPage, type PortFact, type ServerFact } from '@weir/topology';
 
 export interface ZoneTotals {
   readonly vcpus: number;
   readonly ramMb: number;
   readonly diskGb: number;
+}
+
+export interface FakeSiteOptions {
+  /** Its way to the Top. */
+  readonly transport?: Transport;
+  /** Told of what it takes over. */
+  readonly applied?: (...batch: Parameters<FollowerSink['apply']>) => void;
 }
 
 /** A site as the Top sees one: it follows, tells what it has, and says of every server at once that it runs or is gone. */
@@ -18,12 +25,18 @@ export class FakeSite {
   /** While true, the site takes facts over and says nothing of servers. */
   mute = false;
 
-  private constructor(address: string, name: string, key: string, zones: Readonly<Record<string, ZoneTotals>>) {
+  private constructor(
+    name: string,
+    key: string,
+    zones: Readonly<Record<string, ZoneTotals>>,
+    { transport, applied }: Required<FakeSiteOptions>,
+  ) {
     for (const [zone, totals] of Object.entries(zones)) this.see('capacity', zone, 0, totals);
     const sink: FollowerSink = {
       cursor: () => this.slice.cursor(),
       newGeneration: (generation) => Promise.resolve(this.slice.newGeneration(generation)),
       apply: (facts, mark) => {
+        applied(facts, mark);
         for (const line of this.slice.apply(facts, mark).changed) {
           if (line.kind === 'server')
             this.serve(line.type === 'upsert' ? (line.body as ServerFact) : undefined, line.id, line.position);
@@ -37,16 +50,19 @@ export class FakeSite {
       },
       settled: () => this.slice.cursor().position,
       observations: () => [...this.seen.values()],
-      query: (_kind, body) =>
-        Promise.resolve({
-          exitCode: 0,
-          timedOut: false,
-          truncated: false,
-          stdout: Buffer.from(JSON.stringify(body)).toString('base64'),
-          stderr: '',
-        }),
+      query: (kind, body) =>
+        Promise.resolve(
+          kind === HELD_FACTS
+            ? heldFactsPage(this.slice.facts(), body as Parameters<typeof heldFactsPage>[1])
+            : {
+                exitCode: 0,
+                timedOut: false,
+                truncated: false,
+                stdout: Buffer.from(JSON.stringify(body)).toString('base64'),
+                stderr: '',
+              },
+        ),
     };
-    const transport = httpTransport({ url: address });
     this.follower = new Follower({
       name,
       transport,
@@ -64,10 +80,11 @@ export class FakeSite {
     name: string,
     token: string,
     zones: Readonly<Record<string, ZoneTotals>>,
+    { transport = httpTransport({ url: address }), applied = () => undefined }: FakeSiteOptions = {},
   ): Promise<FakeSite> {
     const key = makeKey(systemRandom);
-    await joinPublisher({ transport: httpTransport({ url: address }), token, name, key });
-    const site = new FakeSite(address, name, key, zones);
+    await joinPublisher({ transport, token, name, key });
+    const site = new FakeSite(name, key, zones, { transport, applied });
     site.start();
     return site;
   }
@@ -90,6 +107,20 @@ export class FakeSite {
 
   facts(kind: string): readonly { readonly id: string; readonly body: Readonly<Record<string, unknown>> }[] {
     return this.slice.facts().filter((fact) => fact.kind === kind);
+  }
+
+  get position(): number {
+    return this.slice.cursor().position;
+  }
+
+  /** Everything that it holds. */
+  held(): ReturnType<MemorySlice['facts']> {
+    return this.slice.facts();
+  }
+
+  /** Where it stands, and all that it holds. */
+  holds() {
+    return { cursor: this.slice.cursor(), facts: this.slice.facts() };
   }
 
   ports(): readonly PortFact[] {

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { silentLogger, systemClock, systemRandom, systemTimers } from '@weir/kernel';
 import { sqliteStorage } from '../../apps/top/src/storage/sqlite-storage';
 import { createTop, type Top } from '../../apps/top/src/top';
-import { FakeSite, type ZoneTotals } from './fake-site';
+import { FakeSite, type FakeSiteOptions, type ZoneTotals } from './fake-site';
 
 export interface Answer {
   readonly status: number;
@@ -135,6 +135,7 @@ export class TopWorld {
     name: string,
     dataCenter: string,
     zones: Readonly<Record<string, ZoneTotals>>,
+    options: FakeSiteOptions = {},
   ): Promise<{ id: string; fake: FakeSite }> {
     const body = {
       site: {
@@ -147,7 +148,7 @@ export class TopWorld {
     };
     const added = await this.post('/weir/v1/sites', body, 'admin');
     const id = added.body['site'].id as string;
-    const fake = await FakeSite.join(this.address, name, added.body['join_token'] as string, zones);
+    const fake = await FakeSite.join(this.address, name, added.body['join_token'] as string, zones, options);
     this.sites.push(fake);
     await this.until(async () => {
       const { site } = (await this.get(`/weir/v1/sites/${id}`, 'admin')).body;
