@@ -34,7 +34,8 @@ export function fastifyAdapter(random: Random, raw: RawHandler): FastifyAdapter 
     const given = request.headers['x-openstack-request-id'];
     const requestId = typeof given === 'string' && /^req-[0-9a-f-]{36}$/.test(given) ? given : `req-${random.uuid()}`;
     const address = `http://${request.host}`;
-    const asOf = new URL(request.url, address).searchParams.get('as_of') ?? undefined;
+    const query = request.url.indexOf('?');
+    const asOf = query < 0 ? undefined : (new URLSearchParams(request.url.slice(query)).get('as_of') ?? undefined);
     request.weir = { requestId, caller: undefined, asOf, address };
     void reply.header('x-openstack-request-id', requestId);
     if (request.url.startsWith('/compute')) void reply.header('x-compute-request-id', requestId);

@@ -25,12 +25,16 @@ const PREFIX = 'wt1';
 const SALT_BYTES = 16;
 const TAG_BYTES = 16;
 export const TOKEN_LIFETIME_MS = 3_600_000;
+/** Tokens that are kept opened: a client sends the same one with every request of an hour. */
+const KEPT_OPEN = 1000;
 
 /**
  * Opaque tokens `wt1.<key id>.<salt, ciphertext, tag>`: AES-256-GCM under a key derived per token (HKDF-SHA256), so that nonces never repeat;
  * the head is authenticated too.
  */
 export class Tokens {
+  private readonly opened = new Map<string, TokenPayload>();
+
   constructor(
     private readonly keys: readonly TokenKey[],
     private readonly clock: Clock,
@@ -54,6 +58,18 @@ export class Tokens {
 
   /** The token's payload while it is valid; undefined for anything forged, foreign, cut or expired. */
   open(text: string): TokenPayload | undefined {
+    const opened = this.opened.get(text) ?? this.decrypted(text);
+    if (!opened || opened.expiresAt <= this.clock.now()) {
+      this.opened.delete(text);
+      return undefined;
+    }
+    this.opened.set(text, opened);
+    const [oldest] = this.opened.keys();
+    if (oldest !== undefined && this.opened.size > KEPT_OPEN) this.opened.delete(oldest);
+    return opened;
+  }
+
+  private decrypted(text: string): TokenPayload | undefined {
     const [prefix, keyId, body, ...rest] = text.split('.');
     const key = this.keys.find((candidate) => candidate.id === keyId);
     if (prefix !== PREFIX || !key || body === undefined || rest.length > 0 || !/^[A-Za-z0-9_-]{40,1400}$/.test(body))
@@ -65,16 +81,14 @@ export class Tokens {
     const decipher = createDecipheriv('aes-256-gcm', ...derived(key, salt))
       .setAAD(Buffer.from(`${PREFIX}.${key.id}`))
       .setAuthTag(sealed.subarray(-TAG_BYTES));
-    let opened: TokenPayload;
     try {
       const text = Buffer.concat([decipher.update(sealed.subarray(SALT_BYTES, -TAG_BYTES)), decipher.final()]).toString(
         'utf8',
       );
-      opened = payload.parse(JSON.parse(text));
+      return payload.parse(JSON.parse(text));
     } catch {
       return undefined;
     }
-    return opened.expiresAt > this.clock.now() ? opened : undefined;
   }
 }
 

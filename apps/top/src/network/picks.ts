@@ -10,7 +10,7 @@ import {
   type Segment,
   type SegmentType,
 } from '@weir/domain';
-import type { RowReader } from '@weir/event-store';
+import type { Row, RowReader } from '@weir/event-store';
 import { type Ip, ipv4ToNumber, type Mac, type NetworkId, type Random, type SubnetId } from '@weir/kernel';
 import { chosen } from '../orchestration/scope';
 
@@ -64,20 +64,24 @@ export class Picks {
   }
 
   private anyAddress(network: NetworkId): readonly AddressChoice[] {
-    const subnets = this.rows.live('rm_subnets', { network_id: network }).map((row) => row['id'] as SubnetId);
+    const subnets = this.rows.live('rm_subnets', { network_id: network });
     if (subnets.length === 0) return [];
     for (const subnet of subnets) {
-      const ip = this.candidate(subnet);
-      if (ip !== undefined) return [{ subnetId: subnet, ip, picked: true }];
+      const ip = this.freeIn(subnet);
+      if (ip !== undefined) return [{ subnetId: subnet['id'] as SubnetId, ip, picked: true }];
     }
     throw new IpAddressGenerationFailure(network);
   }
 
   private candidate(subnet: SubnetId): Ip | undefined {
     const row = this.rows.get('rm_subnets', { id: subnet });
-    if (!row) return undefined;
-    const pools = row['allocation_pools'] as unknown as readonly AllocationPool[];
-    return pickAddress({ pools, taken: this.taken(subnet, sizeOf(pools)), random: this.random });
+    return row && this.freeIn(row);
+  }
+
+  private freeIn(subnet: Row): Ip | undefined {
+    const pools = subnet['allocation_pools'] as unknown as readonly AllocationPool[];
+    const taken = this.taken(subnet['id'] as SubnetId, sizeOf(pools));
+    return pickAddress({ pools, taken, random: this.random });
   }
 
   private taken(subnet: SubnetId, size: number): ReadonlySet<Ip> | ((ip: Ip) => boolean) {

@@ -48,8 +48,8 @@ interface SortColumn {
 }
 
 export class SqliteReader implements RowReader {
-  /** By key, per table: the one query that is asked so often that compiling it each time would cost more than running it. */
-  private readonly finds = new Map<string, string>();
+  /** The SQL of queries that differ only in their parameters, by what they have in common: compiling it costs more than running it. */
+  private readonly texts = new Map<string, string>();
   private readonly statements = new Map<string, Statement<SqlValue[], SqlValue[]>>();
 
   constructor(
@@ -104,7 +104,8 @@ export class SqliteReader implements RowReader {
     const past = this.past?.folds.at(asOf);
     if (past) return past.count(table, where);
     const shape = this.set.get(table);
-    const query = valid(shape, asOf, (rows) => filtered(shape, rows, where)).select(sql<number>`count(*)`.as('count'));
+    const conditions = conditionsOf(shape, where);
+    const query = valid(shape, asOf, (rows) => filtered(rows, conditions)).select(sql<number>`count(*)`.as('count'));
     return Number(this.run(query)[0]?.[0] ?? 0);
   }
 
@@ -146,15 +147,12 @@ export class SqliteReader implements RowReader {
   }
 
   private find(shape: TableShape, key: readonly SqlValue[], asOf: number | undefined): SqlValue[] | undefined {
-    const name = asOf === undefined ? shape.name : `${shape.name} as of`;
-    let text = this.finds.get(name);
-    if (text === undefined) {
+    const text = this.text(`key ${shape.name} ${asOf !== undefined}`, () => {
       const byKey = (query: Select) =>
         shape.key.reduce((narrowed, column) => narrowed.where(shape.columns[column] ?? '', '=', null), query);
-      text = valid(shape, asOf, byKey).select(shape.columns).compile().sql;
-      this.finds.set(name, text);
-    }
-    return this.prepare(text).get(...(asOf === undefined ? key : [...key, asOf, ...key, asOf, asOf]));
+      return valid(shape, asOf, byKey).select(shape.columns);
+    });
+    return this.prepare(text).get(...parametersOf(key, asOf));
   }
 
   private list(
@@ -170,16 +168,34 @@ export class SqliteReader implements RowReader {
     for (const column of shape.key) {
       if (!order.some((sort) => sort.column === column)) order.push({ column, descending: false });
     }
-    let query = valid(shape, asOf, (rows) => filtered(shape, rows, where)).select(shape.columns);
+    const conditions = conditionsOf(shape, where);
+    const query = () => valid(shape, asOf, (rows) => filtered(rows, conditions)).select(shape.columns);
+    const row = (values: SqlValue[]) => fromSql(shape, values);
     if (after) {
       const marker = this.find(shape, keyValues(shape, after), asOf);
       if (!marker) throw new UnknownMarker(shape.name, after);
-      query = query.where(behind(shape, order, marker));
+      const behindMarker = query().where(behind(shape, order, marker));
+      return this.run(page(shape, behindMarker, order, limit)).map(row);
     }
-    for (const { column, descending } of order)
-      query = query.orderBy(shape.columns[column] ?? '', descending ? 'desc' : 'asc');
-    if (limit !== undefined) query = query.limit(limit);
-    return this.run(query).map((values) => fromSql(shape, values));
+    const filters = conditions.map(({ column, form }) => `${column} ${form}`).join();
+    const sorts = order.map(({ column, descending }) => `${column} ${descending}`).join();
+    const form = `list ${shape.name} ${asOf !== undefined} ${filters}; ${sorts}; ${limit !== undefined}`;
+    const text = this.text(form, () => page(shape, query(), order, limit));
+    const narrowed = conditions.flatMap(({ parameter }) => (parameter === undefined ? [] : [parameter]));
+    const parameters = parametersOf(narrowed, asOf);
+    return this.prepare(text)
+      .all(...parameters, ...(limit === undefined ? [] : [limit]))
+      .map(row);
+  }
+
+  private text(form: string, query: () => Select): string {
+    let text = this.texts.get(form);
+    if (text === undefined) {
+      text = query().compile().sql;
+      if (this.texts.size >= MAX_STATEMENTS) this.texts.clear();
+      this.texts.set(form, text);
+    }
+    return text;
   }
 
   private run(query: Select): SqlValue[][] {
@@ -211,24 +227,50 @@ function valid(shape: TableShape, asOf: number | undefined, narrowed: (rows: Sel
   return compiler.selectFrom(live.unionAll(ended).as('versions'));
 }
 
-function filtered(shape: TableShape, query: Select, where: Filter): Select {
-  let result = query;
-  for (const [name, wanted] of Object.entries(where)) {
-    const column = columnPlace(shape, name);
-    if (wanted === undefined) throw new TypeError(`${shape.name}.${name} is compared with undefined`);
-    if (Array.isArray(wanted)) {
-      const values = (wanted as readonly Json[]).map((value) => toSql(shape, column, value));
-      // One parameter for a list of any length: one statement, and no limit on variables.
-      const listed = sql<SqlBool>`${sql.ref(name)} in (select value from json_each(${JSON.stringify(values)}))`;
-      result = result.where((expression) =>
-        values.includes(null) ? expression.or([listed, expression(name, 'is', null)]) : listed,
-      );
-    } else {
-      const value = toSql(shape, column, wanted);
-      result = value === null ? result.where(name, 'is', null) : result.where(name, '=', value);
+/** In the order in which valid() has them. */
+function parametersOf(narrowed: readonly SqlValue[], asOf: number | undefined): readonly SqlValue[] {
+  return asOf === undefined ? narrowed : [...narrowed, asOf, ...narrowed, asOf, asOf];
+}
+
+/** One column's part of a filter; conditions of one form differ only in their parameter. */
+interface Condition {
+  readonly column: string;
+  readonly form: 'equal' | 'null' | 'listed' | 'listed or null';
+  readonly parameter?: SqlValue;
+}
+
+function conditionsOf(shape: TableShape, where: Filter): Condition[] {
+  return Object.entries(where).map(([column, wanted]): Condition => {
+    const place = columnPlace(shape, column);
+    if (wanted === undefined) throw new TypeError(`${shape.name}.${column} is compared with undefined`);
+    if (!Array.isArray(wanted)) {
+      const value = toSql(shape, place, wanted);
+      return value === null ? { column, form: 'null' } : { column, form: 'equal', parameter: value };
     }
-  }
-  return result;
+    const values = (wanted as readonly Json[]).map((value) => toSql(shape, place, value));
+    const form = values.includes(null) ? 'listed or null' : 'listed';
+    return { column, form, parameter: JSON.stringify(values) };
+  });
+}
+
+function filtered(query: Select, conditions: readonly Condition[]): Select {
+  return conditions.reduce((narrowed, { column, form, parameter }) => {
+    if (form === 'null') return narrowed.where(column, 'is', null);
+    if (form === 'equal') return narrowed.where(column, '=', parameter ?? null);
+    // One parameter for a list of any length: one statement, and no limit on variables.
+    const listed = sql<SqlBool>`${sql.ref(column)} in (select value from json_each(${parameter}))`;
+    return narrowed.where((expression) =>
+      form === 'listed' ? listed : expression.or([listed, expression(column, 'is', null)]),
+    );
+  }, query);
+}
+
+function page(shape: TableShape, query: Select, order: readonly SortColumn[], limit: number | undefined): Select {
+  const sorted = order.reduce(
+    (rows, { column, descending }) => rows.orderBy(shape.columns[column] ?? '', descending ? 'desc' : 'asc'),
+    query,
+  );
+  return limit === undefined ? sorted : sorted.limit(limit);
 }
 
 /** The rows after the marker's place in the order; null comes first when ascending, last when descending. */
