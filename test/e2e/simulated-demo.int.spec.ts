@@ -162,7 +162,11 @@ describe('the simulated demo, empty', () => {
     expect(existsSync(join(folder, '.weir/demo/clouds.yaml'))).toBe(true);
   });
 
-  it('ends with Ctrl-C, and leaves nothing but its logs', async () => {
+  it('is cleaned up after a crash by the next one, which Ctrl-C ends', async () => {
+    await demo.end('SIGKILL');
+    expect(demo.leftovers).toContain('clouds.yaml');
+    demo = new SimulatedDemo(folder, '--empty');
+    await demo.untilUp();
     expect(await demo.end('SIGINT')).toBe(0);
     expect(demo.leftovers).toEqual([]);
   });
