@@ -2,6 +2,8 @@ import axios, { type AxiosInstance, isAxiosError } from 'axios';
 import { unavailable, WeirError } from '@weir/kernel';
 import type { Cloud } from './cloud';
 
+type Query = Readonly<Record<string, string | readonly string[]>>;
+
 /** A logged-in client of the Top's API. */
 export class Client {
   private constructor(private readonly http: AxiosInstance) {}
@@ -28,8 +30,10 @@ export class Client {
     );
   }
 
-  async get(path: string, query: Readonly<Record<string, string>> = {}): Promise<unknown> {
-    return (await told(this.http.get<unknown>(path, { params: query }))).data;
+  async get(path: string, query: Query = {}): Promise<unknown> {
+    // A list repeats its parameter, without brackets.
+    const asked = { params: query, paramsSerializer: { indexes: null } };
+    return (await told(this.http.get<unknown>(path, asked))).data;
   }
 
   async post(path: string, body: unknown, timeoutMs = 60_000): Promise<unknown> {

@@ -3,6 +3,7 @@ import { addEvents } from './events';
 import { addExec } from './exec';
 import { addReadModels } from './read-models';
 import { addSites } from './sites';
+import { addTime } from './time';
 
 /** Exit codes: 0 done, 1 refused or failed, 2 wrong usage; `exec` gives its command's own. */
 const USAGE_EXIT_CODE = 2;
@@ -20,6 +21,7 @@ addExec(program);
 addSites(program);
 addEvents(program);
 addReadModels(program);
+addTime(program);
 
 program.parseAsync().catch((error: unknown) => {
   if (error instanceof Error && 'exitCode' in error) return;

@@ -44,6 +44,7 @@ import { Previews } from './sites/preview';
 import { Sites } from './sites/sites';
 import { SitesController } from './sites/sites.controller';
 import { Actors } from './time/actors';
+import { Blames } from './time/blame';
 import { Diffs } from './time/diff';
 import { Histories } from './time/history';
 import { TimeController } from './time/time.controller';
@@ -67,6 +68,7 @@ export class TopModule {
     const { core } = parts;
     const value = (provide: abstract new (...never: never[]) => unknown, useValue: unknown) => ({ provide, useValue });
     const picks = new Picks(core.rows, parts.random);
+    const histories = new Histories(parts.store, core.rows);
     const identifiers = new Identifiers(parts.random);
     return {
       module: TopModule,
@@ -98,7 +100,8 @@ export class TopModule {
         value(Reconciliation, core.reconciliation),
         value(Metrics, core.metrics),
         value(Actors, new Actors(parts.identities, core.rows)),
-        value(Histories, new Histories(parts.store, core.rows)),
+        value(Histories, histories),
+        value(Blames, new Blames(parts.store, core.rows, histories, (...asked) => core.publisher.query(...asked))),
         value(Diffs, new Diffs(parts.store, core.rows)),
         value(Maintenance, new Maintenance(parts.clock, parts.random, parts.logger)),
         value(Verifier, new Verifier(parts.store, core.rows, (...asked) => core.publisher.query(...asked))),

@@ -1,5 +1,6 @@
 import {
   type AuthoredEvent,
+  type Authorship,
   forTenants,
   heldStreams,
   type HistoryEntry,
@@ -50,6 +51,12 @@ export class Histories {
     if (isAdmin(caller)) return { id, entries };
     if (last.project === null || last.project !== caller.projectId) throw missing;
     return { id, entries: entries.flatMap((entry) => ownPart(entry, caller) ?? []) };
+  }
+
+  /** Who made it, by the first event that shows it; undefined for what there never was. */
+  async createdBy(kind: ResourceKind, id: string): Promise<Authorship | undefined> {
+    const events = await this.eventsOf(kind, id, Infinity, this.rows);
+    return historyOf(kind, id, events)[0];
   }
 
   /** A name means the one live thing of this name that the caller may see; anything else is an id. */

@@ -1,4 +1,4 @@
-import { Controller, Get, Query } from '@nestjs/common';
+import { Controller, Get, Param, Query } from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
 import {
   type Authorship,
@@ -15,11 +15,14 @@ import { type Asking, From } from '../http/request';
 import { isAdmin } from '../identity/authentication';
 import { EventStore } from '../operations/ports';
 import { asOfPosition } from '../orchestration/past';
+import { adminsOnly } from '../sites/sites.controller';
 import { Actors } from './actors';
+import { Blames } from './blame';
 import { Diffs } from './diff';
 import { Histories } from './history';
 
 const PAGE = 100;
+const MAX_COOKIE = 2n ** 64n - 1n;
 /** What belongs to the operator: admins are told of it. */
 const OPERATORS_KINDS: readonly ResourceKind[] = ['site', 'zone'];
 
@@ -31,6 +34,7 @@ export class TimeController {
     private readonly store: EventStore,
     private readonly histories: Histories,
     private readonly diffs: Diffs,
+    private readonly blames: Blames,
     private readonly actors: Actors,
   ) {}
 
@@ -62,11 +66,12 @@ export class TimeController {
     const then = await positionOf(this.store, from, 'then');
     const now = await positionOf(this.store, to, 'now');
     const admin = isAdmin(caller);
+    const project = one(query['project']);
     const kinds = many(query['kind']).map(kindIn);
     const { differences, next } = await this.diffs.page({
       then,
       now,
-      project: admin ? one(query['project']) : (caller.projectId ?? ''),
+      project: admin ? (project === undefined ? undefined : this.actors.projectId(project)) : (caller.projectId ?? ''),
       isTenant: !admin,
       kinds: (kinds.length > 0 ? kinds : RESOURCE_KINDS).filter(
         (kind) => kind !== undefined && (admin || !OPERATORS_KINDS.includes(kind)),
@@ -82,6 +87,33 @@ export class TimeController {
         by: by.map((authorship) => this.authorView(authorship)),
       })),
       next,
+    };
+  }
+
+  /** From a flow's cookie (decimal, or 0x and hex) to who is behind it; `?site=` and `?host=` narrow where to look. */
+  @Get('blame/:cookie')
+  async blame(@From() { caller }: Asking, @Param('cookie') text: string, @Query() query: RawQuery) {
+    adminsOnly(caller);
+    const cookie = cookieIn(text);
+    const { owner, created, hosts } = await this.blames.of(cookie, {
+      site: one(query['site']),
+      host: one(query['host']),
+    });
+    return {
+      blame: {
+        cookie: `0x${cookie.toString(16)}`,
+        owner,
+        created: created && this.authorView(created),
+        hosts: hosts.map(({ facts, ...host }) => ({
+          ...host,
+          facts: facts.map(({ kind, id, event }) => ({
+            kind,
+            id,
+            decided_by: event ? 'top' : host.site,
+            event: event && this.authorView(event),
+          })),
+        })),
+      },
     };
   }
 
@@ -103,6 +135,12 @@ function kindIn(text: string | undefined): ResourceKind | undefined {
   if (!isResourceKind(text))
     throw invalid(`'${text.slice(0, 64)}' is no kind; kinds are ${RESOURCE_KINDS.join(', ')}.`);
   return text;
+}
+
+function cookieIn(text: string): bigint {
+  const cookie = /^(\d{1,20}|0[xX][0-9a-fA-F]{1,16})$/.test(text) ? BigInt(text) : -1n;
+  if (cookie < 0n || cookie > MAX_COOKIE) throw invalid('A cookie is a decimal number, or 0x and up to 16 hex digits.');
+  return cookie;
 }
 
 function positionIn(text: string | undefined, parameter: string): number {
