@@ -114,8 +114,10 @@ export async function startCore(ports: CorePorts): Promise<Core> {
     publisher,
     publication,
     previews: new Previews({
+      head: () => store.head(),
       publication,
       publisher,
+      timers,
       nameOf: (site) => (rows.get('rm_sites', { id: site })?.['name'] as string | undefined) ?? site,
     }),
     intake,

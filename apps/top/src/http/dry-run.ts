@@ -8,7 +8,7 @@ const TOO_LONG = 'The request draws too much for a header to hold.';
 /** What a dry run answers. */
 export function dryRunView(
   { position, events, result }: Rehearsed<Answer>,
-  { facts, flows }: Preview,
+  { facts, bindings, flows, withoutBindingsOf }: Preview,
   token: string | undefined,
 ) {
   return {
@@ -16,7 +16,9 @@ export function dryRunView(
       position,
       events: events.map(eventView),
       facts,
+      bindings,
       flows,
+      without_bindings_of: withoutBindingsOf,
       answer: { status: result.status, body: result.body ?? null },
       replay: token ?? null,
       ...(token === undefined ? { replay_reason: TOO_LONG } : {}),

@@ -46,9 +46,9 @@ export class IntentInterceptor implements NestInterceptor {
   private async rehearse(exchange: Exchange): Promise<unknown> {
     const { requestId } = exchange;
     const rehearsed = await this.rehearsals.run(() => exchange.answer(requestId));
-    const { facts, flows } = await this.previews.of(rehearsed.events);
+    const preview = await this.previews.of(rehearsed.events);
     const token = this.replays.token({ fingerprint: exchange.fingerprint, requestId }, rehearsed);
-    return exchange.give({ status: 200, headers: {}, body: dryRunView(rehearsed, { facts, flows }, token) });
+    return exchange.give({ status: 200, headers: {}, body: dryRunView(rehearsed, preview, token) });
   }
 
   private async carryOut(exchange: Exchange, { replay, key }: Asked, caller: Caller): Promise<unknown> {
