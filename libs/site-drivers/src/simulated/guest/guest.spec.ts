@@ -153,6 +153,12 @@ describe('a simulated guest', () => {
     expect((await ethernet.exec(one, 'arping -c 1 10.0.0.6')).stdout).toContain('[fa:16:3e:00:00:02]');
   });
 
+  it('answers itself, with a lease or without', async () => {
+    const one = ethernet.join('10.0.0.5' as Ip);
+    expect((await ethernet.exec(one, 'ping -c 1 127.0.0.1')).exitCode).toBe(0);
+    expect((await ethernet.exec(one, 'ping -c 1 10.0.0.5')).exitCode).toBe(0);
+  });
+
   it('is told when nobody has the address, and when there is no route', async () => {
     const one = ethernet.join('10.0.0.5' as Ip);
     const two = ethernet.join('10.0.0.6' as Ip, { router: undefined });

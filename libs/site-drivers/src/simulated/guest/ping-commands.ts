@@ -25,7 +25,7 @@ export const ping: Command = async (args, context) => {
   const { stack, output, signal } = context;
   const asked = parse('ping', args, LINGER_MS, context);
   if (asked === undefined) return USAGE_STATUS;
-  if (!stack.routeTo(asked.target)) {
+  if (!stack.canReach(asked.target)) {
     output.complain('ping: connect: Network is unreachable');
     return USAGE_STATUS;
   }

@@ -28,6 +28,7 @@ export interface Datagram {
 type IcmpHandler = (message: IcmpMessage, packet: Ipv4Packet) => void;
 
 const DEFAULT_ROUTE = '0.0.0.0/0' as Cidr;
+const LOOPBACK_PREFIX = '127.';
 const FIRST_EPHEMERAL_PORT = 32_768;
 const LAST_EPHEMERAL_PORT = 60_999;
 
@@ -41,7 +42,7 @@ export class Stack {
 
   add(added: GuestInterface): void {
     this.interfaces.push(added);
-    this.interfaces.sort((left, right) => (left.name < right.name ? -1 : 1));
+    this.interfaces.sort((left, right) => left.name.localeCompare(right.name, 'en', { numeric: true }));
   }
 
   remove(removed: GuestInterface): void {
@@ -63,13 +64,19 @@ export class Stack {
     return this.routes().find((route) => cidrContains(route.destination, destination));
   }
 
+  canReach(destination: Ip): boolean {
+    return this.isOwn(destination) || this.routeTo(destination) !== undefined;
+  }
+
   /** Answers whether there is a route. */
   send(destination: Ip, payload: Ipv4Packet['payload']): boolean {
+    if (this.isOwn(destination)) {
+      queueMicrotask(() => this.take(ipv4({ source: destination, destination, payload })));
+      return true;
+    }
     const route = this.routeTo(destination);
     if (!route) return false;
-    const packet = ipv4({ source: route.source, destination, payload });
-    if (this.isOwn(destination)) queueMicrotask(() => this.take(packet));
-    else route.interface.send(route.via ?? destination, packet);
+    route.interface.send(route.via ?? destination, ipv4({ source: route.source, destination, payload }));
     return true;
   }
 
@@ -112,7 +119,7 @@ export class Stack {
   }
 
   private isOwn(address: Ip): boolean {
-    return this.interfaces.some(({ lease }) => lease?.address === address);
+    return address.startsWith(LOOPBACK_PREFIX) || this.interfaces.some(({ lease }) => lease?.address === address);
   }
 
   /** Answers whether nobody here wants it. */
