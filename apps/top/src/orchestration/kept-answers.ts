@@ -1,9 +1,12 @@
 import { WeirError } from '@weir/kernel';
 
-/** More than a client needs that retries what it did not hear of. */
-export const MAX_KEPT_PER_OWNER = 10_000;
-/** Of all owners. */
-export const MAX_KEPT_BYTES = 256 * 1024 * 1024;
+export interface KeptBounds {
+  /** More than a client needs that retries what it did not hear of. */
+  readonly perOwner: number;
+  /** Of all owners. */
+  readonly bytes: number;
+}
+export const KEPT_BOUNDS: KeptBounds = { perOwner: 10_000, bytes: 256 * 1024 * 1024 };
 
 /** No room for the answer of another request; those that are kept go by and by. */
 export class TooManyKeptAnswers extends WeirError {
@@ -35,6 +38,8 @@ export class MemoryKeptAnswers implements KeptAnswers {
   private readonly owners = new Map<string, number>();
   private bytes = 0;
 
+  constructor(private readonly bounds = KEPT_BOUNDS) {}
+
   get(key: string, now: number): Uint8Array | undefined {
     const entry = this.entries.get(key);
     return entry && entry.until > now ? entry.value : undefined;
@@ -45,7 +50,7 @@ export class MemoryKeptAnswers implements KeptAnswers {
     const before = this.entries.get(entry.key);
     const bytes = this.bytes - (before?.value.length ?? 0) + entry.value.length;
     const own = this.ofOwner(entry) + (before ? 0 : 1);
-    if (bytes > MAX_KEPT_BYTES || own > MAX_KEPT_PER_OWNER) throw new TooManyKeptAnswers();
+    if (bytes > this.bounds.bytes || own > this.bounds.perOwner) throw new TooManyKeptAnswers();
     this.owners.set(entry.owner, own);
     this.entries.set(entry.key, entry);
     this.bytes = bytes;

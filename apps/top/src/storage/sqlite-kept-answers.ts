@@ -1,13 +1,7 @@
 import { type FileHandle, open } from 'node:fs/promises';
 import { orNoSpace } from '@weir/cascade/sqlite';
 import Database from 'better-sqlite3';
-import {
-  type KeptAnswers,
-  type KeptEntry,
-  MAX_KEPT_BYTES,
-  MAX_KEPT_PER_OWNER,
-  TooManyKeptAnswers,
-} from '../orchestration/kept-answers';
+import { KEPT_BOUNDS, type KeptAnswers, type KeptEntry, TooManyKeptAnswers } from '../orchestration/kept-answers';
 
 /** In a file of its own, so that no answer waits for the log's transactions. */
 export class SqliteKeptAnswers implements KeptAnswers {
@@ -19,7 +13,10 @@ export class SqliteKeptAnswers implements KeptAnswers {
   private bytes: number;
   private wal: Promise<FileHandle> | undefined;
 
-  constructor(private readonly file: string) {
+  constructor(
+    private readonly file: string,
+    private readonly bounds = KEPT_BOUNDS,
+  ) {
     this.database = new Database(file);
     this.database.pragma('journal_mode = WAL');
     // The commit is synced here, off the main thread; SQLite itself syncs before it moves the WAL into the database.
@@ -45,7 +42,7 @@ export class SqliteKeptAnswers implements KeptAnswers {
   async put({ key, owner, value, until }: KeptEntry): Promise<void> {
     const own = this.counted.get(owner, key)?.own ?? 0;
     // What a replaced one had is counted twice until the next sweep, which is no harm.
-    if (own >= MAX_KEPT_PER_OWNER || this.bytes + value.length > MAX_KEPT_BYTES) throw new TooManyKeptAnswers();
+    if (own >= this.bounds.perOwner || this.bytes + value.length > this.bounds.bytes) throw new TooManyKeptAnswers();
     orNoSpace(() => this.written.run(key, owner, until, value));
     this.bytes += value.length;
     this.wal ??= open(`${this.file}-wal`, 'r+');
