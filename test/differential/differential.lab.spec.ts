@@ -2,11 +2,12 @@ import { Classifier, type Entry } from '../../libs/pipeline/src/interpreter/clas
 import { type FieldValue, Packet } from '../../libs/pipeline/src/interpreter/packet';
 import type { Field } from '@weir/openflow';
 import { SwitchModel } from '@weir/pipeline/interpreter';
-import { Differential, differs, modelOf, PACKETS_PER_SLICE, type Trial } from './differential';
+import { CORNERS } from './corners';
+import { Differential, differs, miscounted, modelOf, PACKETS_PER_SLICE, type Trial } from './differential';
 import { DummySwitch } from './dummy-switch';
 import { ONLY_SEED, SEEDS, SEEDS_AT_A_TIME, SLICES } from './scale';
 import { HOSTS } from './slices';
-import { interpret } from './verdict';
+import { interpret, verdictOf } from './verdict';
 
 jest.setTimeout(120_000);
 
@@ -131,6 +132,15 @@ const FAULTS: Readonly<Record<string, () => () => void>> = {
 };
 
 if (ONLY_SEED === undefined) {
+  describe('rows that no pipeline has', () => {
+    it.each(CORNERS)('do what they do in Open vSwitch: $name', async ({ plan, stimulus }) => {
+      await real.program(plan);
+      const model = modelOf(plan);
+      expect(verdictOf(interpret(model, stimulus))).toEqual(await real.feed(stimulus));
+      expect(miscounted(model, await real.counters())).toEqual([]);
+    });
+  });
+
   describe('an interpreter', () => {
     it.each(Object.entries(FAULTS))('that %s is found out', (_what, begin) => {
       const end = begin();

@@ -183,7 +183,8 @@ function endsOf({ deliveries, punts, lost }: Journey): End[] {
   ];
 }
 
-function miscounted(model: SwitchModel, real: ReadonlyMap<string, number>): string[] {
+/** The rows whose counters are others than Open vSwitch's. */
+export function miscounted(model: SwitchModel, real: ReadonlyMap<string, number>): string[] {
   return model.counters.flatMap(({ flow, packets }) => {
     const counted = real.get(flowKey(flow));
     if (counted === Number(packets)) return [];

@@ -291,6 +291,11 @@ describe('actions', () => {
     expect(trace.at(-1)?.notes).toEqual(['over 64 resubmits inside each other']);
     const punt: Action = { type: 'controller', userdata: 'why', maxLength: 20 };
     expect(model([row(1, {}, [punt, again(0)])]).process({ inPort: 1, frame }).punts).toEqual([]);
+    const loop = model([row(1, {}, [again(0)])]);
+    loop.execute(frame, [again(0)]);
+    expect(loop.packetsOf(1n)).toBe(0n);
+    loop.process({ inPort: 1, frame });
+    expect(loop.packetsOf(1n)).toBe(65n);
     const wide = Array.from({ length: 70 }, () => again(1));
     const wider = Array.from({ length: 70 }, () => again(2));
     const many = model([row(1, {}, [to(2), ...wide]), row(1, {}, wider, { table: 1 })]).process({ inPort: 1, frame });

@@ -60,18 +60,24 @@ class Run {
   readonly outputs: Output[] = [];
   readonly punts: Punt[] = [];
   readonly trace: (Step & { notes: string[] })[] = [];
-  lookups = 0;
+
+  /** Rehearsals have both in common with what they rehearse for. */
+  constructor(
+    private readonly lookups: { left: number },
+    readonly taken: Entry[] = [],
+  ) {}
+
+  lookUp(): void {
+    if (this.lookups.left-- === 0) throw new TooDeep(`over ${MAX_LOOKUPS} table look-ups`);
+  }
 
   note(text: string): void {
     this.trace.at(-1)?.notes.push(text);
   }
 
-  /** A way that the packet does not take, with the same budget of look-ups. */
-  rehearse(walk: (rehearsal: Run) => void): void {
-    const rehearsal = new Run();
-    rehearsal.lookups = this.lookups;
-    walk(rehearsal);
-    this.lookups = rehearsal.lookups;
+  /** For a way that the packet does not take: rows count it all the same. */
+  rehearsal(): Run {
+    return new Run(this.lookups, this.taken);
   }
 }
 
@@ -150,25 +156,20 @@ export class SwitchModel {
       fields.set('tun_src', ipv4ToNumber(arrival.tunnel.src));
     }
     const packet = Packet.of(arrival.frame, fields);
-    return this.run((run) => this.lookup(run, packet, 0, 0));
+    // The first look-up is nobody's call.
+    const run = new Run({ left: MAX_LOOKUPS + 1 });
+    translate(run, () => this.lookup(run, packet, 0, 0));
+    for (const entry of run.taken) entry.packets++;
+    return run;
   }
 
   /** A frame that the controller sends (PACKET_OUT). */
   execute(frame: Uint8Array, actions: readonly Action[], inPort = 0): Result {
     const packet = Packet.of(frame, new Map<Register, FieldValue>([['in_port', inPort]]));
-    return this.run((run) => this.carryOut(run, packet, actions, PACKET_OUT));
-  }
-
-  private run(start: (run: Run) => void): Result {
-    const run = new Run();
-    try {
-      start(run);
-    } catch (error) {
-      if (!(error instanceof TooDeep)) throw error;
-      // Open vSwitch makes a drop of the whole translation.
-      run.outputs.length = 0;
-      run.punts.length = 0;
-      run.note(error.message);
+    const run = new Run({ left: MAX_LOOKUPS });
+    // One that is too deep is refused as a whole: no row counts it.
+    if (translate(run, () => this.carryOut(run, packet, actions, PACKET_OUT))) {
+      for (const entry of run.taken) entry.packets++;
     }
     return run;
   }
@@ -195,13 +196,13 @@ export class SwitchModel {
   }
 
   private lookup(run: Run, packet: Packet, table: number, depth: number): void {
-    if (++run.lookups > MAX_LOOKUPS) throw new TooDeep(`over ${MAX_LOOKUPS} table look-ups`);
+    run.lookUp();
     const entry = this.tables.get(table)?.find(packet);
     if (!entry) {
       run.trace.push({ table, depth, notes: ['no row: dropped'] });
       return;
     }
-    entry.packets++;
+    run.taken.push(entry);
     const { flow } = entry;
     run.trace.push({ table, depth, flow, notes: [] });
     const { cookie, meter, actions, goto } = flow;
@@ -275,7 +276,7 @@ export class SwitchModel {
             copy.writeBits(action.to, answer ? 1n : 0n);
             const follow = (taken: Run): void => this.carryOut(taken, copy, actions.slice(index + 1), frame);
             if (answer === larger) follow(run);
-            else run.rehearse(follow);
+            else follow(run.rehearsal());
           }
           return;
         }
@@ -308,6 +309,20 @@ export class SwitchModel {
       frame,
       tunnel: { id: Number(packet.read('tun_id')), dst: ipv4FromNumber(destination) },
     });
+  }
+}
+
+/** False where the tables call each other too often: of that Open vSwitch makes a drop of the whole packet. */
+function translate(run: Run, start: () => void): boolean {
+  try {
+    start();
+    return true;
+  } catch (error) {
+    if (!(error instanceof TooDeep)) throw error;
+    run.outputs.length = 0;
+    run.punts.length = 0;
+    run.note(error.message);
+    return false;
   }
 }
 
