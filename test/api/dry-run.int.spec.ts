@@ -54,10 +54,11 @@ describe('a dry run', () => {
       const before = await routes.head();
       const dry = await rehearse(write);
       expect([write.route, dry.status]).toEqual([write.route, 200]);
-      const { events, answer, replay, position, facts } = dry.body['dry_run'];
+      const { events, answer, replay, position, facts, flows } = dry.body['dry_run'];
       expect([write.route, events.map((event: { type: string }) => event.type)]).toEqual([write.route, write.events]);
       expect(position).toBeGreaterThanOrEqual(before);
       expect([write.route, Object.keys(facts)]).toEqual([write.route, write.sites ?? []]);
+      expect(Object.keys(flows)).toEqual(Object.keys(facts));
       expect([write.route, await byRequests(before)]).toEqual([write.route, []]);
 
       for (const time of ['the first time', 'again']) {

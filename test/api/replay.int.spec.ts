@@ -116,7 +116,8 @@ describe('a replay', () => {
         fc.array(step, { maxLength: 3 }),
         step,
         fc.array(fc.record({ step, who: fc.constantFrom('demo' as const, 'admin' as const) }), { maxLength: 4 }),
-        async (before, rehearsed, between) => {
+        fc.boolean(),
+        async (before, rehearsed, between, same) => {
           for (const one of before) await sendIfAny(one, 'demo');
           const write = await writeOf(rehearsed);
           if (!write) return;
@@ -124,6 +125,7 @@ describe('a replay', () => {
           if (dry.status !== 200) return;
           const { events, replay, answer, position } = dry.body['dry_run'];
           for (const { step: one, who } of between) await sendIfAny(one, who);
+          if (same) await send(write, 'admin');
 
           const real = await send(write, 'demo', { 'x-weir-replay': replay });
           const ids = new Set(events.map((event: { id: string }) => event.id));
