@@ -1,6 +1,6 @@
 import type { CommandBus, QueryBus } from '@nestjs/cqrs';
 import { MemoryFactStore } from '@weir/cascade/memory';
-import type { RecordedEvent, RowReader } from '@weir/event-store';
+import type { EventStore, RecordedEvent, RowReader } from '@weir/event-store';
 import { MemoryLog } from '@weir/event-store/memory';
 import { Servers } from '../../apps/top/src/compute/servers';
 import { type Core, startCore } from '../../apps/top/src/core';
@@ -32,8 +32,14 @@ export interface Api {
   readonly servers: Servers;
 }
 
+export interface TopCopy {
+  readonly length: number;
+  readonly facts: MemoryFactStore | undefined;
+}
+
 interface Running {
   readonly life: Mortal;
+  readonly store: EventStore;
   readonly core: Core;
   readonly api: Api;
 }
@@ -43,6 +49,7 @@ export class TopProcess {
   readonly disk: Disk = { log: new MemoryLog(), full: false };
   private readonly observed = new MemoryObserved();
   private facts: MemoryFactStore | undefined;
+  private copies = 0;
   private life: Mortal | undefined;
   private store: SimulatedEventStore | undefined;
   running: Running | undefined;
@@ -83,6 +90,20 @@ export class TopProcess {
     });
   }
 
+  /** What its state folder holds now. */
+  copy(): TopCopy {
+    return { length: this.disk.log.events.length, facts: this.facts?.copy() };
+  }
+
+  /** A dead one's state folder is an older copy from here on; its facts may be kept, which lie in a file of their own. */
+  setBack({ length, facts }: TopCopy, keepFacts: boolean): void {
+    const log = new MemoryLog();
+    for (const event of this.disk.log.events.slice(0, length)) log.push(event);
+    this.disk.log = log;
+    if (!keepFacts) this.facts = facts;
+    this.copies++;
+  }
+
   /** Whoever waits for it hears nothing more. */
   kill(): void {
     this.life?.kill();
@@ -93,7 +114,7 @@ export class TopProcess {
 
   private async begin(life: Mortal): Promise<void> {
     const { clock, trace, spoilt } = this.ground;
-    const random = this.ground.random(`top ${this.disk.log.events.length}`);
+    const random = this.ground.random(`top ${this.disk.log.events.length} of copy ${this.copies}`);
     const ports = { clock, timers: life.timers, random, logger: trace.logger('top') };
     const disk = new SimulatedEventStore(this.disk, ports, this.committed);
     this.store = disk;
@@ -109,7 +130,7 @@ export class TopProcess {
       },
       failed: (error) => this.ground.violated(`the reader behind the log failed: ${String(error)}`),
     });
-    if (life.alive) this.running = { life, core, api: apiOf(core, random) };
+    if (life.alive) this.running = { life, store, core, api: apiOf(core, random) };
   }
 }
 
