@@ -25,7 +25,7 @@ const server = (on: string, site: string) => (api: Api) =>
   api.servers.create(asking, {
     ...{ name: 'web', flavorRef: '1', imageRef: WEIR_INSTANCE.id, networks: [{ uuid: on }] },
     availability_zone: `${site}:a`,
-  } as never);
+  });
 
 /** What a site says that answered. */
 function hostsOf(site: SitePreview | undefined) {
@@ -116,7 +116,7 @@ describe('a preview', () => {
   it('of an update of a port is the next bundle, flow by flow', async () => {
     const id = portsOf(blue).find((row) => row['device_owner'] === 'compute:paris:a')?.['id'] as string;
     for (const change of [{ port_security_enabled: false }, { admin_state_up: false }, { admin_state_up: true }]) {
-      const seen = await world.foresee((api) => api.ports.update(asking, id, { port: change } as never));
+      const seen = await world.foresee((api) => api.ports.update(asking, id, { port: change }));
       expectForeseen(seen, 'in the next bundle');
       expect(changed(seen).length).toBeGreaterThan(0);
     }
