@@ -2,7 +2,16 @@ import { Follower, type FollowerSink, joinPublisher, makeKey, type Observation, 
 import { httpTransport } from '@weir/cascade/http';
 import { MemorySlice } from '@weir/cascade/memory';
 import { silentLogger, systemClock, systemRandom, systemTimers } from '@weir/kernel';
-import { HELD_FACTS, heldFactsPage, type PortFact, type ServerFact } from '@weir/topology';
+import {
+  HELD_FACTS,
+  heldFactsPage,
+  type HeldSeal,
+  type PortFact,
+  SEAL_FACT,
+  sealFact,
+  type ServerFact,
+} from '@weir/topology';
+import { contradictionOf } from '../../apps/bottom/src/seals';
 
 export interface ZoneTotals {
   readonly vcpus: number;
@@ -24,6 +33,10 @@ export class FakeSite {
   private readonly follower: Follower;
   /** While true, the site takes facts over and says nothing of servers. */
   mute = false;
+  /** As a Bottom keeps them. */
+  readonly seals: HeldSeal[] = [];
+  /** Where a test says itself what is answered. */
+  answer: ((kind: string, body: unknown) => unknown) | undefined;
 
   private constructor(
     name: string,
@@ -38,6 +51,7 @@ export class FakeSite {
       apply: (facts, mark) => {
         applied(facts, mark);
         for (const line of this.slice.apply(facts, mark).changed) {
+          if (line.kind === SEAL_FACT.kind && line.type === 'upsert') this.keepSeal(line.body, mark.generation);
           if (line.kind === 'server')
             this.serve(line.type === 'upsert' ? (line.body as ServerFact) : undefined, line.id, line.position);
           if (line.kind === 'port' && line.type === 'upsert')
@@ -50,18 +64,7 @@ export class FakeSite {
       },
       settled: () => this.slice.cursor().position,
       observations: () => [...this.seen.values()],
-      query: (kind, body) =>
-        Promise.resolve(
-          kind === HELD_FACTS
-            ? heldFactsPage(this.slice.facts(), body as Parameters<typeof heldFactsPage>[1])
-            : {
-                exitCode: 0,
-                timedOut: false,
-                truncated: false,
-                stdout: Buffer.from(JSON.stringify(body)).toString('base64'),
-                stderr: '',
-              },
-        ),
+      query: (kind, body) => Promise.resolve(this.answer?.(kind, body) ?? this.answerTo(kind, body)),
     };
     this.follower = new Follower({
       name,
@@ -125,6 +128,18 @@ export class FakeSite {
 
   ports(): readonly PortFact[] {
     return this.facts('port').map((fact) => fact.body as unknown as PortFact);
+  }
+
+  private answerTo(kind: string, body: unknown): unknown {
+    if (kind === 'seals') return { seals: this.seals };
+    if (kind === HELD_FACTS) return heldFactsPage(this.slice.facts(), body as Parameters<typeof heldFactsPage>[1]);
+    const stdout = Buffer.from(JSON.stringify(body)).toString('base64');
+    return { exitCode: 0, timedOut: false, truncated: false, stdout, stderr: '' };
+  }
+
+  private keepSeal(body: unknown, generation: number): void {
+    const seal = sealFact.parse(body);
+    this.seals.push({ ...seal, generation, contradicts: contradictionOf(this.seals, seal) !== undefined });
   }
 
   private serve(server: ServerFact | undefined, id: string, position: number): void {

@@ -1,9 +1,11 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { silentLogger, systemClock, systemRandom, systemTimers } from '@weir/kernel';
+import { type Clock, silentLogger, systemClock, systemRandom, systemTimers, type Timers } from '@weir/kernel';
 import { sqliteStorage } from '../../apps/top/src/storage/sqlite-storage';
 import { createTop, type Top } from '../../apps/top/src/top';
+import type { Storage } from '../../apps/top/src/storage/storage';
+import { expectRebuiltEqualsLive } from '../rebuilt';
 import { FakeSite, type FakeSiteOptions, type ZoneTotals } from './fake-site';
 
 export interface Answer {
@@ -21,24 +23,30 @@ export class TopWorld {
   private readonly tokens = new Map<string, string>();
   private passwords: { admin: string; demo: string } | undefined;
   private top: Top | undefined;
+  private storage: Storage | undefined;
   address = '';
+
+  /** With a clock of the test's, its timers run as the test says. */
+  constructor(private readonly time?: Clock & Timers) {}
 
   async start(): Promise<void> {
     const logger = silentLogger;
     const failed = (error: unknown) => {
       throw error;
     };
+    const [clock, timers] = [this.time ?? systemClock, this.time ?? systemTimers];
+    this.storage = await sqliteStorage({ state: this.folder, timers, logger, failed });
     this.top = await createTop(
       {
         state: this.folder,
-        clock: systemClock,
-        timers: systemTimers,
+        clock,
+        timers,
         random: systemRandom,
         logger,
         firstPasswords: (passwords) => (this.passwords = passwords),
         failed,
       },
-      await sqliteStorage({ state: this.folder, timers: systemTimers, logger, failed }),
+      this.storage,
     );
     await this.top.application.listen(Number(new URL(this.address || 'http://localhost:0').port), '127.0.0.1');
     this.address = await this.top.application.getUrl();
@@ -51,13 +59,32 @@ export class TopWorld {
   }
 
   async stop(): Promise<void> {
-    for (const site of this.sites) await site.stop();
-    await this.stopTop();
-    rmSync(this.folder, { recursive: true, force: true });
+    try {
+      for (const site of this.sites) await site.stop();
+      if (this.top && this.storage) await expectRebuiltEqualsLive(this.storage.store);
+    } finally {
+      await this.stopTop();
+      rmSync(this.folder, { recursive: true, force: true });
+    }
+  }
+
+  /** Closes what stands behind the log's last seal, as time would. */
+  async seal(): Promise<number> {
+    const seal = await this.storage?.store.seal();
+    return seal?.position ?? 0;
+  }
+
+  /** Tokens run out, also on a clock of the test's. */
+  logOut(): void {
+    this.tokens.clear();
   }
 
   get state(): string {
     return this.folder;
+  }
+
+  password(who: 'admin' | 'demo'): string {
+    return this.passwords?.[who] ?? '';
   }
 
   async token(who: 'admin' | 'demo'): Promise<string> {
