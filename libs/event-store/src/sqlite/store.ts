@@ -362,11 +362,11 @@ export class SqliteEventStore implements EventStore {
   private post<T>(request: WriteRequest, result: (answer: Answer) => T): Promise<T> {
     return new Promise((resolve, reject) => {
       this.waiting.push({ settle: (answer) => resolve(result(answer)), reject });
-      if (this.outbox.push(request) === 1) process.nextTick(() => this.flush());
+      if (this.outbox.push(request) === 1) void nextTurn().then(() => this.flush());
     });
   }
 
-  /** All that is written in one turn of the event loop travels as one message. */
+  /** All that is written in one turn of the event loop travels as one message: each wakes the writer, which costs as much as an append. */
   private flush(): void {
     if (this.held) return;
     const requests = this.outbox;

@@ -1,9 +1,9 @@
 // Appends, seals, rebuilds and prunes, and prints the id of every event that was acknowledged; a failpoint ends it on the way.
-import { writeSync } from 'node:fs';
 import { silentLogger, systemClock, systemRandom, uuid7 } from '@weir/kernel';
 import { NO_STREAM } from '../index';
 import { openSqliteEventStore } from '../sqlite';
 import { counters } from './counters';
+import { tell } from './tell';
 
 const EVENTS = 600;
 
@@ -14,8 +14,7 @@ async function run(file: string, life: string): Promise<void> {
     const id = uuid7(systemClock, systemRandom);
     const event = { id, type: 'Counted', schemaVersion: 1, data: { counter: stream, by: 1 }, metadata };
     await store.append({ writes: [{ stream, expected, events: [event] }] });
-    // Synchronous: what is acknowledged must be in the pipe before the end.
-    writeSync(1, `${id}\n`);
+    tell(id);
   };
   const streams = Array.from({ length: EVENTS / 3 }, (_, i) => `${life}-${i}`);
   for (const expected of [NO_STREAM, 0, 1]) await Promise.all(streams.map((stream) => append(stream, expected)));

@@ -1,8 +1,8 @@
 // Appends from many writers and prints every id once it is acknowledged; made to be killed at any time.
-import { writeSync } from 'node:fs';
 import { silentLogger, systemClock, systemRandom, uuid7 } from '@weir/kernel';
 import { openSqliteEventStore } from '../sqlite';
 import { counters } from './counters';
+import { tell } from './tell';
 
 const WRITERS = 20;
 
@@ -16,8 +16,7 @@ async function write(file: string, writer: string): Promise<void> {
         const id = uuid7(systemClock, systemRandom);
         const event = { id, type: 'Counted', schemaVersion: 1, data: { counter: stream, by: revision }, metadata };
         await store.append({ writes: [{ stream, expected: revision - 1, events: [event] }] });
-        // Synchronous: what is acknowledged must be in the pipe before the kill.
-        writeSync(1, `${id}\n`);
+        tell(id);
       }
     }),
   );
