@@ -4,6 +4,13 @@ import type { Cloud } from './cloud';
 
 type Query = Readonly<Record<string, string | readonly string[]>>;
 
+/** How a write is sent; with neither it is just done. */
+export interface Rehearsal {
+  readonly dryRun?: true;
+  /** Of a dry run of the same request. */
+  readonly replay?: string;
+}
+
 /** A logged-in client of the Top's API. */
 export class Client {
   private constructor(private readonly http: AxiosInstance) {}
@@ -40,8 +47,14 @@ export class Client {
     return (await told(this.http.post<unknown>(path, body, { timeout: timeoutMs }))).data;
   }
 
-  async delete(path: string): Promise<void> {
-    await told(this.http.delete(path));
+  /** A write that may be rehearsed, or do exactly what was; it answers undefined where the API has nothing to say. */
+  async write(method: 'POST' | 'DELETE', path: string, body: unknown, { dryRun, replay }: Rehearsal): Promise<unknown> {
+    const asked = {
+      params: dryRun ? { dry_run: 'true' } : {},
+      headers: replay === undefined ? {} : { 'x-weir-replay': replay },
+    };
+    const { data } = await told(this.http.request<unknown>({ method, url: path, data: body, ...asked }));
+    return data === '' ? undefined : data;
   }
 }
 

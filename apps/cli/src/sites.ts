@@ -1,6 +1,8 @@
 import type { Command } from 'commander';
 import { z } from 'zod';
 import { WeirError } from '@weir/kernel';
+import type { Rehearsal } from './client';
+import { printDryRun, withDryRun } from './dry-run';
 import { type Output, parsePositive, withOutput } from './options';
 import { fields, rows } from './output';
 import { connect, print, siteId } from './session';
@@ -54,34 +56,43 @@ function decision(sites: Command, by: 'adopt' | 'discard', description: string):
     });
 }
 
+interface Added extends Output, Rehearsal {
+  readonly dataCenter: string;
+  readonly zone: string[];
+  readonly driver: string;
+  readonly mtu: number;
+}
+
 /** `weir site …` */
 export function addSites(program: Command): void {
   const sites = program
     .command('site')
     .description('sites: add, list, show, remove, and what to do with an older copy');
 
-  withOutput(sites.command('add'))
+  withDryRun(sites.command('add'))
     .description('add a site; prints the join token for its Bottom, once')
     .argument('<name>')
     .requiredOption('--data-center <name>', 'the first half of its zones’ names')
     .requiredOption('--zone <name...>', 'its availability zones')
     .option('--driver <driver>', 'what makes it true', 'ovs')
     .option('--mtu <bytes>', 'of the underlay', parsePositive, 1500)
-    .action(
-      async (name: string, options: Output & { dataCenter: string; zone: string[]; driver: string; mtu: number }) => {
-        const body = {
-          name,
-          data_center: options.dataCenter,
-          availability_zones: options.zone,
-          driver: options.driver,
-          tunnel: { type: 'vxlan', mtu: options.mtu },
-        };
-        const answer = z
-          .object({ site, join_token: z.string() })
-          .parse(await (await connect()).post('/weir/v1/sites', { site: body }));
-        print(fields({ ...answer.site, join_token: answer.join_token }, options.output));
-      },
-    );
+    .action(async (name: string, options: Added) => {
+      const body = {
+        name,
+        data_center: options.dataCenter,
+        availability_zones: options.zone,
+        driver: options.driver,
+        tunnel: { type: 'vxlan', mtu: options.mtu },
+      };
+      const client = await connect();
+      const answer = await client.write('POST', '/weir/v1/sites', { site: body }, options);
+      if (options.dryRun) {
+        printDryRun(answer, options);
+        return;
+      }
+      const { site: added, join_token } = z.object({ site, join_token: z.string() }).parse(answer);
+      print(fields({ ...added, join_token }, options.output));
+    });
 
   withOutput(sites.command('list'))
     .description('all sites, with what is behind')
@@ -104,13 +115,14 @@ export function addSites(program: Command): void {
       print(fields(answer.site, options.output));
     });
 
-  sites
-    .command('remove')
+  withDryRun(sites.command('remove'))
     .description('remove a site that holds no servers')
     .argument('<site>', 'name or id')
-    .action(async (name: string) => {
+    .action(async (name: string, options: Output & Rehearsal) => {
       const client = await connect();
-      await client.delete(`/weir/v1/sites/${await siteId(client, name)}`);
+      const path = `/weir/v1/sites/${await siteId(client, name)}`;
+      const answer = await client.write('DELETE', path, undefined, options);
+      if (options.dryRun) printDryRun(answer, options);
     });
 
   withOutput(sites.command('facts'))
