@@ -394,8 +394,6 @@ describe.each([
           twin.apply(batch);
         }
         const expected = span.rehearse(() => then.map((batch) => span.apply(batch)));
-        // What the last call answered is kept until the next.
-        expect([span.apply([]), twin.apply([])]).toEqual([[], []]);
         expect(whole(span)).toBe(whole(twin));
         expect(then.map((batch) => span.apply(batch))).toEqual(expected);
         expect(then.map((batch) => twin.apply(batch))).toEqual(expected);

@@ -176,7 +176,11 @@ export class Span {
 
   /** Takes back afterwards whatever `work` has applied; the answers stand. */
   rehearse<T>(work: () => T): T {
-    return this.rehearsal.run(work);
+    return this.rehearsal.run(() => {
+      const { moves } = this;
+      this.rehearsal.before(() => (this.moves = moves));
+      return work();
+    });
   }
 
   /** How many facts name something that is not there. */
