@@ -63,7 +63,7 @@ describe('the interpreter', () => {
 /** The insides of the interpreter in which faults are planted. */
 interface PacketParts {
   checksums: (field: Field) => number[];
-  readForMatch: (field: Field) => FieldValue;
+  read: (field: Field) => FieldValue;
 }
 interface ClassifierParts {
   find: (packet: Packet) => Entry | undefined;
@@ -89,13 +89,13 @@ function plant<Parts extends object, Name extends keyof Parts>(
 
 const FAULTS: Readonly<Record<string, () => () => void>> = {
   'leaves checksums as they were': () => plant<PacketParts, 'checksums'>(Packet.prototype, 'checksums', () => () => []),
-  'matches the ports of first fragments': () =>
-    plant<PacketParts, 'readForMatch'>(
+  'sees no ports in first fragments': () =>
+    plant<PacketParts, 'read'>(
       Packet.prototype,
-      'readForMatch',
-      () =>
+      'read',
+      (right) =>
         function (this: Packet, field) {
-          return this.read(field);
+          return /^(udp|tcp|icmp)_/.test(field) && right.call(this, 'ip_frag') !== 0 ? 0 : right.call(this, field);
         },
     ),
   'takes the first row that matches, not the one of highest priority': () =>

@@ -444,6 +444,12 @@ function punt(actions: readonly Action[]): void {
   bridge.packetOut({ inPort: 'controller', actions, data: frame });
 }
 
+describe('a connection', () => {
+  it('asks the switch to match first fragments by their ports', async () => {
+    expect(await lab.ofctl('get-frags')).toBe('nx-match\n');
+  });
+});
+
 describe('the switch tells', () => {
   it('of a punted packet: its bytes, table, cookie, userdata, registers and tunnel', async () => {
     const punts: PacketIn[] = [];

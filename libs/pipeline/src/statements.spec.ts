@@ -122,7 +122,10 @@ function toGateway(from: string, packet: Partial<Omit<Ipv4Packet, 'kind'>>): Uin
   return encodeFrame({ source: source.mac, destination: GATEWAY_MAC.blue, payload: whole });
 }
 
-function dhcp(from: string, change: { source?: Ip; mac?: Mac; ports?: [number, number] } = {}): Uint8Array {
+function dhcp(
+  from: string,
+  change: { source?: Ip; mac?: Mac; ports?: [number, number]; moreFragments?: boolean } = {},
+): Uint8Array {
   const [source, destination] = change.ports ?? [68, 67];
   return encodeFrame({
     source: change.mac ?? own(from).mac,
@@ -131,6 +134,7 @@ function dhcp(from: string, change: { source?: Ip; mac?: Mac; ports?: [number, n
       source: change.source ?? ('0.0.0.0' as Ip),
       destination: '255.255.255.255' as Ip,
       payload: udp(source, destination, new Uint8Array(240)),
+      moreFragments: change.moreFragments ?? false,
     }),
   });
 }
@@ -340,7 +344,10 @@ describe('DHCP', () => {
   });
 
   it('B3: drops the answers of a server in an instance where we answer, and a client with a forged source', () => {
-    expect(receivers(send('a1', dhcp('a1', { source: own('a1').ip, ports: [67, 68] })))).toEqual([]);
+    for (const moreFragments of [false, true]) {
+      const answer = dhcp('a1', { source: own('a1').ip, ports: [67, 68], moreFragments });
+      expect(receivers(send('a1', answer))).toEqual([]);
+    }
     expect(send('a1', dhcp('a1', { source: own('b1').ip })).punts).toEqual([]);
     expect(send('a1', dhcp('a1', { mac: own('b1').mac })).punts).toEqual([]);
   });

@@ -39,6 +39,8 @@ const VERSION_BITMAP = 1;
 const PACKET_IN2_FORMAT = 2;
 /** A management connection hears nothing before it has asked for bytes of missed packets; 0xffff is all of them. */
 const WHOLE_PACKET = 0xffff;
+/** OFPC_FRAG_NX_MATCH. */
+const FRAGMENTS_NX_MATCH = 3;
 /** Bits of the reasons that we want to hear of: punts by an action; ports added, deleted, modified; flows that ran out of time. */
 const PUNTS = 1 << 1;
 const PORT_CHANGES = 0b111;
@@ -92,10 +94,11 @@ export function encodeBarrier(writer: MessageWriter, xid: number): void {
   whole(writer, () => header(writer, TYPE.barrierRequest, xid));
 }
 
+/** Fragments: a first one is matched by its ports, which by default it would be said not to have. */
 export function encodeSetConfig(writer: MessageWriter, xid: number): void {
   whole(writer, () => {
     header(writer, TYPE.setConfig, xid);
-    writer.u16(0);
+    writer.u16(FRAGMENTS_NX_MATCH);
     writer.u16(WHOLE_PACKET);
   });
 }

@@ -12,12 +12,12 @@ type Part = (packet: Packet) => FieldValue;
 
 /** A field under its mask, in one type for packets and for rows. */
 function part(field: Field, mask: bigint | undefined): Part {
-  if (mask === undefined) return (packet) => packet.readForMatch(field);
+  if (mask === undefined) return (packet) => packet.read(field);
   if (FIELD_BITS[field] <= 32) {
     const bits = Number(mask);
-    return (packet) => ((packet.readForMatch(field) as number) & bits) >>> 0;
+    return (packet) => ((packet.read(field) as number) & bits) >>> 0;
   }
-  return (packet) => BigInt(packet.readForMatch(field)) & mask;
+  return (packet) => BigInt(packet.read(field)) & mask;
 }
 
 function constant(field: Field, value: bigint, mask: bigint | undefined): FieldValue {

@@ -90,16 +90,6 @@ interface Transport {
 const NO_TRANSPORT: Transport = { tcp: 0, udp: 0, icmp: 0, icmpv6: 0 };
 
 const OF_HEADER: ReadonlySet<Field> = new Set<Field>(['nw_ttl', 'ip_src', 'ip_dst', 'ipv6_src', 'ipv6_dst']);
-const OF_TRANSPORT: ReadonlySet<Field> = new Set<Field>([
-  'tcp_src',
-  'tcp_dst',
-  'udp_src',
-  'udp_dst',
-  'icmp_type',
-  'icmp_code',
-  'icmpv6_type',
-  'icmpv6_code',
-]);
 
 /** The place of a field in the frame. */
 interface Span {
@@ -175,11 +165,6 @@ export class Packet {
         return this.number(span);
       }
     }
-  }
-
-  /** As a match sees the field: ports and types of every fragment, the first one's too, are 0 (Open vSwitch's "normal" fragments). */
-  readForMatch(field: Field): FieldValue {
-    return OF_TRANSPORT.has(field) && this.layout.fragment !== 0 ? 0 : this.read(field);
   }
 
   /** Writes the bits of `mask`, all of them without one. What is not in the frame cannot be written. */
