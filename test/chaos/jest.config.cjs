@@ -8,6 +8,10 @@ module.exports = {
   rootDir: '../..',
   globalSetup: root.globalSetup,
   globals: { chaosInWhole: true },
-  testMatch: ['<rootDir>/test/chaos/**/*.{int,lab}.spec.ts', '<rootDir>/test/world/**/*.spec.ts'],
+  testMatch: [
+    '<rootDir>/test/chaos/**/*.{int,lab}.spec.ts',
+    '<rootDir>/test/world/**/*.spec.ts',
+    '<rootDir>/test/differential/**/*.spec.ts',
+  ],
   reporters: ['<rootDir>/deploy/jest-reporter.cjs'],
 };
