@@ -1,3 +1,4 @@
+import { inspect } from 'node:util';
 import fc from 'fast-check';
 import { canonicalJson, silentLogger, type Ip, type Mac } from '@weir/kernel';
 import { Journal, type FactLine, type PublishedChange } from '@weir/cascade';
@@ -258,6 +259,11 @@ const step = fc.oneof(
   { weight: 2, arbitrary: fc.tuple(fc.integer({ min: 1, max: 6 }), fc.boolean()).map((fails) => ({ fails })) },
 );
 
+function inOrder(changes: readonly PublishedChange[]): readonly PublishedChange[] {
+  const key = ({ follower, kind, id: which }: PublishedChange) => `${follower}\n${kind}\n${which}`;
+  return [...changes].sort((one, other) => (key(one) < key(other) ? -1 : 1));
+}
+
 describe('a site', () => {
   it('has the right slices after any history of facts, reports, failures and restarts, and never takes or moves a server by itself', async () => {
     await fc.assert(
@@ -312,4 +318,41 @@ describe('a site', () => {
       { numRuns: 250 },
     );
   });
+
+  it('foresees what facts would lead to, and is then as if nobody had asked', async () => {
+    const calm = step.filter((one) => !('fails' in one));
+    await fc.assert(
+      fc.asyncProperty(fc.array(calm, { maxLength: 25, size: 'max' }), async (steps) => {
+        const rig = new Rig();
+        for (const host of HOSTS) await rig.certainly((site) => site.reachability(host, true, 0));
+        for (const one of steps) {
+          if ('hello' in one) await rig.report(one.hello, [{ kind: 'host', id: one.hello, value: config(one.hello) }]);
+          else if ('turns' in one) await rig.certainly((site) => site.reachability(one.turns, one.to, 0));
+          else if ('restart' in one) rig.restart();
+          else if ('batch' in one) {
+            const changes = [...new Map(one.batch.map((line) => [`${line.kind}/${line.id}`, line])).values()];
+            let plan: ReturnType<Site['preview']> | undefined;
+            await rig.certainly((site) => {
+              const whole = () => inspect(site, { depth: 8, maxArrayLength: Infinity });
+              const before = whole();
+              plan = site.preview(changes);
+              expect(whole()).toBe(before);
+            });
+            const placed = new Set(rig.records.placements().map(({ server }) => server));
+            rig.published.length = 0;
+            await rig.batch(changes);
+            const told = [...(plan?.hosts ?? [])].flatMap(([follower, facts]) =>
+              facts.map((line) => ({ follower, ...line })),
+            );
+            expect(inOrder(told)).toEqual(inOrder(rig.published));
+            const places = rig.records.placements().filter(({ server }) => !placed.has(server));
+            const foreseen = Object.entries(plan?.placements ?? {}).filter(([, where]) => 'host' in where);
+            expect(foreseen.sort()).toEqual(places.map(({ server, host }) => [server, { host }]).sort());
+          }
+        }
+        rig.records.close();
+      }),
+      { numRuns: 60 },
+    );
+  }, 30_000);
 });
