@@ -40,8 +40,9 @@ import {
   waitFor,
 } from '@weir/lab';
 import { deviceOf } from '@weir/local-controller';
+import { connectOpenFlow, formatFlow, formatGroup, formatMeter } from '@weir/openflow';
 import { encodeFrame, ipv4, udp } from '@weir/packet';
-import type { FactBody, FactKind } from '@weir/topology';
+import type { FactBody, FactKind, FlowChanges } from '@weir/topology';
 
 jest.setTimeout(60_000);
 
@@ -139,6 +140,14 @@ class HandWrittenBottom {
     )) as ExecAnswer;
     const text = (field: string) => Buffer.from(field, 'base64').toString();
     return { ...answer, stdout: text(answer.stdout), stderr: text(answer.stderr) };
+  }
+
+  /** As a Bottom asks, in the order in which it would publish. */
+  async preview(host: string, changes: readonly Change[]): Promise<FlowChanges> {
+    const key = ({ kind, id }: Change) => `${kind}\n${id}`;
+    const ordered = [...changes].sort((one, other) => (key(one) < key(other) ? -1 : 1));
+    const question = { changes: ordered, maxCharacters: 1_000_000 };
+    return (await this.publisher.query(host, 'preview', question, 5_000)) as FlowChanges;
   }
 
   async close(): Promise<void> {
@@ -278,6 +287,26 @@ async function flowsOf(host: LabHost): Promise<Map<string, number>> {
   return flows;
 }
 
+/** All that a switch has, row by row; one port by its name. */
+async function rowsOf(host: LabHost, named?: { readonly device: string; readonly ofport: string }): Promise<string[]> {
+  const connection = await connectOpenFlow({
+    path: host.openflow,
+    logger: silentLogger,
+    clock: systemClock,
+    timers: systemTimers,
+  });
+  try {
+    const flows = (await connection.flows()).map(({ flow }) => formatFlow(flow));
+    const others = (await connection.groups()).map((group) => formatGroup(group));
+    const meters = (await connection.meters()).map(formatMeter);
+    const name = (row: string) =>
+      named ? row.replaceAll(new RegExp(`\\b(in_port=|output:)${named.ofport}\\b`, 'g'), `$1${named.device}`) : row;
+    return [...flows, ...others, ...meters].map(name).sort();
+  } finally {
+    await connection.close();
+  }
+}
+
 /** `<device>,<ofport>` of each. */
 async function ofportsOf(host: LabHost): Promise<string[]> {
   const list = ['--format=csv', '--no-headings', '--columns=name,ofport', 'list', 'interface'];
@@ -415,6 +444,50 @@ describe('two Hosts of different sites', () => {
     const large = await inside('web', 'sh', '-c', 'head -c 3000000 /dev/zero; exit 3');
     expect([large.exitCode, large.truncated, large.stdout.length]).toEqual([3, true, 1024 * 1024]);
     await expect(bottom.exec(web.host.name, get('db').id, ['true'])).rejects.toThrow('is not on host');
+  });
+
+  it('foretell, row by row, what a switch then has', async () => {
+    const [before, made] = [await rowsOf(paris.host), server('foreseen', paris.host, blue)];
+    const elsewhere = await rowsOf(tokyo.host);
+    servers.set('foreseen', made);
+    homes.set(made.id, paris.host.name);
+    const told = await bottom.preview('paris-1', made.facts);
+    const toldElsewhere = await bottom.preview(
+      'tokyo-1',
+      made.facts.filter(({ kind }) => kind !== 'server'),
+    );
+    expect([await rowsOf(paris.host), await rowsOf(tokyo.host)]).toEqual([before, elsewhere]);
+
+    bottom.publish(made.facts, at);
+    await active('foreseen');
+    await bottom.settled();
+    const device = deviceOf(made.port);
+    const ofport = (await ofportsOf(paris.host)).find((line) => line.startsWith(device))?.split(',')[1] ?? '';
+    const after = await rowsOf(paris.host, { device, ofport });
+    const listed = ({ flows, groups, meters }: FlowChanges, which: 'added' | 'changed') =>
+      [...flows[which], ...groups[which], ...meters[which]].sort();
+    const newIn = (rows: readonly string[], old: readonly string[]) => rows.filter((row) => !old.includes(row));
+    expect(newIn(after, before)).toEqual([...listed(told, 'added'), ...listed(told, 'changed')].sort());
+    expect(told.flows.added.length).toBeGreaterThan(10);
+    const others = await rowsOf(tokyo.host);
+    expect(newIn(others, elsewhere)).toEqual(
+      [...listed(toldElsewhere, 'added'), ...listed(toldElsewhere, 'changed')].sort(),
+    );
+
+    const gone = [{ op: 'delete', kind: 'server', id: made.id }] as const;
+    const end = await bottom.preview('paris-1', gone);
+    bottom.publish(gone, at);
+    await waitFor(() => bottom.status('paris-1', 'server', made.id) === 'gone', { what: 'foreseen to be gone' });
+    const left = await rowsOf(paris.host);
+    expect(newIn(left, before)).toEqual([]);
+    const named = (row: string) => row.replaceAll(new RegExp(`(in_port=|output:)${ofport}\\b`, 'g'), `$1${device}`);
+    const isFlow = (row: string) => row.startsWith('table=');
+    expect(end.flows.removed.map(named).sort()).toEqual(newIn(after, left).filter(isFlow));
+    bottom.publish(
+      (['binding', 'port'] as const).map((kind) => ({ op: 'delete', kind, id: made.port })),
+      at,
+    );
+    await bottom.settled();
   });
 
   it('keep the files, processes and secrets of the hypervisor from what runs in an instance', async () => {
