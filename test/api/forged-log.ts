@@ -34,6 +34,7 @@ export function forge(file: string, forged: (event: EventText) => EventText | un
           open = extended(open, position, digest, (JSON.parse(kept.metadata) as { time: string }).time);
         }
       }
+      database.exec('delete from event_ids; insert into event_ids (id, position) select id, position from events');
       openSealWriter(database)(open);
     })();
   } finally {

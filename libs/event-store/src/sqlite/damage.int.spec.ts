@@ -6,6 +6,7 @@ import Database from 'better-sqlite3';
 import {
   type Anchor,
   digestOf,
+  EventIdTaken,
   type EventStore,
   type LogProblem,
   NO_STREAM,
@@ -75,6 +76,10 @@ function tamper(file: string, sql: string): void {
   db.close();
 }
 
+const FORGET_OPEN = 'delete from event_ids where open is not null';
+const changeOpen = (field: string, value: string) =>
+  `update event_ids set open = json_set(open, '$.${field}', ${value}) where open is not null`;
+
 describe('a log of which rows were dropped, doubled or swapped', () => {
   const columns = 'revision, id, type, schema_version, data, metadata, digest, previous';
   const copy = (at: number, of: number) =>
@@ -96,10 +101,15 @@ describe('a log of which rows were dropped, doubled or swapped', () => {
     ['everything open', 'delete from events where position > 22', { position: 23, problem: 'missing' }],
     ['the last seal and all behind it', 'delete from events where position > 21', { position: 22, problem: 'missing' }],
     ['all events', 'delete from events', { position: 1, problem: 'missing' }],
-    ['what is open', 'delete from open_seal', { position: 23, problem: 'open' }],
-    ['the count of what is open', 'update open_seal set count = 4', { position: 23, problem: 'open' }],
-    ['the digest of what is open', `update open_seal set range = previous`, { position: 23, problem: 'open' }],
-    ['the end of what is open', `update open_seal set last = 26`, { position: 23, problem: 'open' }],
+    ['what is open', FORGET_OPEN, { position: 23, problem: 'open' }],
+    ['the count of what is open', changeOpen('count', '4'), { position: 23, problem: 'open' }],
+    ['the digest of what is open', changeOpen('range', `open ->> 'previous'`), { position: 23, problem: 'open' }],
+    ['the end of what is open', changeOpen('last', '26'), { position: 23, problem: 'open' }],
+    ['a field of what is open', `update event_ids set open = json_remove(open, '$.seals')`, { position: 23 }],
+    ['the text of what is open', `update event_ids set open = substr(open, 2)`, { position: 23, problem: 'open' }],
+    ['where an id stands', 'update event_ids set position = 5 where position = 4', { position: 4, problem: 'file' }],
+    ['an id', 'delete from event_ids where position = 4', { position: 4, problem: 'file' }],
+    ['an id of no event', `insert into event_ids values ('other', 4, null)`, { position: 0, problem: 'file' }],
     ['two events of a range', swap(4, 6), { position: 4, problem: 'digest' }],
     ['two events of two ranges', swap(4, 15), { position: 4, problem: 'digest' }],
     ['two open events', swap(24, 25), { position: 24, problem: 'digest' }],
@@ -155,7 +165,7 @@ describe('a log of which rows were dropped, doubled or swapped', () => {
   it.each([
     ['an event was dropped', 'delete from events where position = 24', { position: 24, problem: 'missing' }],
     ['the last ones were cut off', 'delete from events where position > 25', { position: 26, problem: 'missing' }],
-    ['nobody knows what was open', 'delete from open_seal', { position: 28, problem: 'missing' }],
+    ['nobody knows what was open', FORGET_OPEN, { position: 28, problem: 'missing' }],
   ])('shows it also after it went on: %s', async (_, sql, first) => {
     const { file } = await sealedTwice();
     tamper(file, sql);
@@ -204,7 +214,7 @@ describe('a log of whose file bits were flipped', () => {
   function valuesRead(db: Database.Database): string {
     const reader = new EventReader(db);
     const events: RecordedEvent[] = reader.all(Number.MIN_SAFE_INTEGER, 10_000);
-    const byId = db.prepare<[string], number>('select position from events where id = ?').pluck();
+    const byId = db.prepare<[string], number>('select position from event_ids where id = ?').pluck();
     return JSON.stringify([
       events,
       [...new Set(events.map((event) => event.stream))].map((stream) => reader.stream(stream, 0)),
@@ -234,7 +244,7 @@ describe('a log of whose file bits were flipped', () => {
     const db = new Database(file, { readonly: true });
     const pages = db
       .prepare<[], number>(
-        `select pageno from dbstat where name in ('events', 'open_seal', 'sqlite_schema') or name like 'sqlite_autoindex_events%'`,
+        `select pageno from dbstat where name in ('events', 'event_ids', 'sqlite_schema') or name like 'sqlite_autoindex_events%'`,
       )
       .pluck()
       .all();
@@ -395,17 +405,43 @@ describe('a write-ahead log that was cut', () => {
 });
 
 describe('a log of an earlier layout', () => {
-  /** As the first layout had them: no seals, no places before, other indexes. */
-  const AS_BEFORE = `
-    drop table open_seal; drop table horizon;
-    alter table events drop column previous;
+  const columns = 'stream, revision, id, type, schema_version, data, metadata, digest';
+  const events = (previous: '' | ', previous') => `
+    alter table events rename to events_now;
+    create table events (
+      position integer primary key, stream text not null, revision integer not null, id text not null, type text not null,
+      schema_version integer not null, data text not null, metadata text not null, digest blob not null
+      ${previous && ', previous integer not null'}, unique (stream, revision), unique (id)
+    ) strict;
+    insert into events select position, ${columns}${previous} from events_now;
+    drop table events_now;
+    drop table event_ids;`;
+
+  /** Ids in an index of the events, and what is open in a table of its own. */
+  const SECOND = `
+    create table open_seal (
+      one integer primary key check (one = 1), first integer not null, last integer not null, count integer not null,
+      range text not null, latest text not null, seals integer not null, previous text not null
+    ) strict;
+    insert into open_seal select 1, open ->> 'first', open ->> 'last', open ->> 'count', open ->> 'range', open ->> 'latest',
+      open ->> 'seals', open ->> 'previous' from event_ids where open is not null;
+    ${events(', previous')}
+    pragma user_version = 2;`;
+
+  /** No seals, no places before, other indexes of the rows. */
+  const FIRST = `
+    ${events('')}
+    drop table horizon;
     drop index ix_rm_counters_live_0; drop index ix_rm_counters_ended_0; drop index ix_rm_counters_live_1; drop index ix_rm_counters_ended_1;
     create unique index ix_rm_counters_live on rm_counters (counter) where valid_to is null;
     create unique index ix_rm_counters_versions on rm_counters (counter, valid_from);
     create index ix_rm_counters_live_1 on rm_counters (sum, counter) where valid_to is null;
     pragma user_version = 1;`;
 
-  it('is taken over, and sealed from there on', async () => {
+  it.each([
+    ['first', FIRST],
+    ['second', SECOND],
+  ])('is taken over, and sealed from there on: the %s', async (_, before) => {
     const file = newFile();
     const store = await open(file);
     for (let i = 0; i < 20; i++) await count(store, `s-${i % 5}`, Math.floor(i / 5) - 1);
@@ -413,7 +449,7 @@ describe('a log of an earlier layout', () => {
     await store.close();
     const source = newFile();
     copyFileSync(file, source);
-    tamper(source, AS_BEFORE);
+    tamper(source, before);
     const again = await open(source);
     expect(await again.readAll(0, 100)).toEqual(events);
     expect(await all(again.verify())).toEqual([]);
@@ -422,5 +458,12 @@ describe('a log of an earlier layout', () => {
     expect(await all(again.verify())).toEqual([]);
     expect(await again.checkRebuild()).toBeUndefined();
     expect(again.reader.asOf('rm_counters', 10)).toHaveLength(5);
+    const [taken] = events;
+    if (!taken) throw new Error('It was there');
+    const { id, type, schemaVersion, data, metadata } = taken;
+    const twice = {
+      writes: [{ stream: 'other', expected: NO_STREAM, events: [{ id, type, schemaVersion, data, metadata }] }],
+    };
+    await expect(again.append(twice)).rejects.toThrow(EventIdTaken);
   });
 });

@@ -38,6 +38,7 @@ export class GroupWriter {
   private readonly lastRevision: Statement<[string], { revision: number | null }>;
   private readonly idAt: Statement<[string, number], { id: string }>;
   private readonly insert: Statement<[number, string, number, string, string, number, string, string, Buffer, number]>;
+  private readonly insertId: Statement<[string, number]>;
   private readonly rows: RowWriter;
   private readonly keepOpen: (open: OpenSeal) => void;
   private head: number;
@@ -64,6 +65,7 @@ export class GroupWriter {
     this.insert = db.prepare(
       'insert into events (position, stream, revision, id, type, schema_version, data, metadata, digest, previous) values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)',
     );
+    this.insertId = db.prepare('insert into event_ids (id, position) values (?, ?)');
     this.keepOpen = openSealWriter(db);
     this.rows = new RowWriter(db, settings.tables);
   }
@@ -152,6 +154,7 @@ export class GroupWriter {
         const bytes = Buffer.from(digest, 'hex');
         const previous = turn.open.last;
         this.insert.run(position, stream, revision, id, type, schemaVersion, data, metadata, bytes, previous);
+        this.insertId.run(id, position);
         turn.open = extended(turn.open, position, digest, time);
       }
       turn.written += events.length;
@@ -168,6 +171,7 @@ export class GroupWriter {
     const bytes = Buffer.from(digest, 'hex');
     const previous = turn.open.last;
     this.insert.run(position, stream, revision, id, type, schemaVersion, data, metadata, bytes, previous);
+    this.insertId.run(id, position);
     turn.open = sealed(turn.open, position, digest);
     turn.written++;
     return { type: 'done' };
@@ -209,8 +213,8 @@ export function isFull(error: unknown): boolean {
 function refusal(error: unknown): Answer | undefined {
   const message = error instanceof Error ? error.message : String(error);
   switch (errorCode(error)) {
-    case 'SQLITE_CONSTRAINT_UNIQUE':
-      return message.endsWith('events.id') ? { type: 'id-taken', message } : undefined;
+    case 'SQLITE_CONSTRAINT_PRIMARYKEY':
+      return message.endsWith('event_ids.id') ? { type: 'id-taken', message } : undefined;
     case 'SQLITE_FULL':
     // The index of the WAL lives in a file of its own that cannot grow on a full disk; nothing has been written by then.
     case 'SQLITE_IOERR_SHMSIZE':

@@ -1,7 +1,7 @@
 import Database from 'better-sqlite3';
 import type { Anchor, LogProblem } from '../port';
 import { type LogRow, LogVerifier } from '../verify';
-import { readOpenSeal } from './open-seal';
+import { readOpenSeal, strayId } from './open-seal';
 
 /** Events read in one transaction: a long one would keep the WAL from being moved. */
 const BATCH = 1000;
@@ -29,6 +29,24 @@ export function* inspectFile(file: string, anchors: readonly Anchor[]): Generato
 
 /** Everything that is wrong with the log in this file: the events first, in order, then SQLite's own integrity check. */
 export function* inspectLog(db: Database.Database, anchors: readonly Anchor[] = []): Generator<LogProblem> {
+  let found = 0;
+  for (const problem of inspectEvents(db, anchors)) {
+    found++;
+    yield problem;
+  }
+  // Events that are wrong explain ids that are.
+  if (found === 0) yield* inspectIds(db);
+  try {
+    const told = db.pragma(`integrity_check(${MAX_FILE_PROBLEMS})`) as { readonly integrity_check: string }[];
+    for (const { integrity_check: detail } of told) {
+      if (detail !== 'ok') yield { position: 0, problem: 'file', detail };
+    }
+  } catch (error) {
+    yield { position: 0, problem: 'file', detail: messageOf(error) };
+  }
+}
+
+function* inspectEvents(db: Database.Database, anchors: readonly Anchor[]): Generator<LogProblem> {
   const verifier = new LogVerifier(anchors);
   try {
     const select = db.prepare<[number, number], StoredRow>(
@@ -49,11 +67,12 @@ export function* inspectLog(db: Database.Database, anchors: readonly Anchor[] = 
   } catch (error) {
     yield { position: verifier.position + 1, problem: 'unreadable', detail: messageOf(error) };
   }
+}
+
+function* inspectIds(db: Database.Database): Generator<LogProblem> {
   try {
-    const told = db.pragma(`integrity_check(${MAX_FILE_PROBLEMS})`) as { readonly integrity_check: string }[];
-    for (const { integrity_check: detail } of told) {
-      if (detail !== 'ok') yield { position: 0, problem: 'file', detail };
-    }
+    const position = strayId(db);
+    if (position !== undefined) yield { position, problem: 'file', detail: 'the table of ids differs from the events' };
   } catch (error) {
     yield { position: 0, problem: 'file', detail: messageOf(error) };
   }

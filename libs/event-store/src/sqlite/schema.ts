@@ -2,7 +2,7 @@ import { canonicalJson, WeirError } from '@weir/kernel';
 import type { Database } from 'better-sqlite3';
 import { ViewDiffers } from '../errors';
 import type { TableSet } from '../rows';
-import { extended, NOTHING_SEALED } from '../seal';
+import { extended, NOTHING_SEALED, type OpenSeal } from '../seal';
 import type { View } from '../view';
 import { openSealWriter } from './open-seal';
 import { quote } from './row-writer';
@@ -13,28 +13,11 @@ import { indexSql, tableSql } from './table-sql';
 /** 'weir' in ASCII, so that `file` and we know the file for what it is. */
 const APPLICATION_ID = 0x77656972;
 /** Of the tables below; a later layout counts up and says how to get there. */
-const LAYOUT = 2;
+const LAYOUT = 3;
 
-const ADDED_IN_LAYOUT_2 = `
-  create table open_seal (
-    one integer primary key check (one = 1),
-    first integer not null,
-    last integer not null,
-    count integer not null,
-    range text not null,
-    latest text not null,
-    seals integer not null,
-    previous text not null
-  ) strict;
-  -- Versions that ended at or before it may be gone.
-  create table horizon (
-    one integer primary key check (one = 1),
-    position integer not null
-  ) strict;
-  insert into horizon values (1, 0);
-`;
+const EVENT_COLUMNS = 'position, stream, revision, id, type, schema_version, data, metadata, digest, previous';
 
-const TABLES = `
+const EVENTS = `
   create table events (
     position integer primary key,
     stream text not null,
@@ -47,16 +30,35 @@ const TABLES = `
     digest blob not null,
     -- The position of the event before it: refused appends leave gaps, and only so can a missing event be told from one.
     previous integer not null,
-    unique (stream, revision),
-    unique (id)
+    unique (stream, revision)
   ) strict;
+  -- Where the event with an id stands; and, under a key behind every id, what is open. Ids grow with time: what is open lies on
+  -- the page that an append writes for its ids anyway, while a table of its own would cost every commit a page more.
+  create table event_ids (
+    id any primary key,
+    position integer not null,
+    open text
+  ) strict, without rowid;
+`;
+
+const HORIZON = `
+  -- Versions that ended at or before it may be gone.
+  create table horizon (
+    one integer primary key check (one = 1),
+    position integer not null
+  ) strict;
+  insert into horizon values (1, 0);
+`;
+
+const TABLES = `
+  ${EVENTS}
   -- position: up to where the view's rows are filled; null while every append writes them.
   create table views (
     name text primary key,
     definition text not null,
     position integer
   ) strict;
-  ${ADDED_IN_LAYOUT_2}
+  ${HORIZON}
 `;
 
 /** What the stored tables were made from. */
@@ -70,9 +72,12 @@ function definition(view: View): string {
 function layOut(db: Database, tables: TableSet): void {
   const layout = db.pragma('user_version', { simple: true });
   if (layout === LAYOUT) return;
-  if (layout === 1 && db.pragma('application_id', { simple: true }) === APPLICATION_ID) {
-    addSeals(db);
-    indexAnew(db, tables);
+  if ((layout === 1 || layout === 2) && db.pragma('application_id', { simple: true }) === APPLICATION_ID) {
+    if (layout === 1) placesBefore(db);
+    const open = layout === 1 ? everythingOpen(db) : openInLayout2(db);
+    eventsAnew(db);
+    if (open) openSealWriter(db)(open);
+    if (layout === 1) indexAnew(db, tables);
     db.pragma(`user_version = ${LAYOUT}`);
     return;
   }
@@ -87,15 +92,19 @@ function layOut(db: Database, tables: TableSet): void {
   db.pragma(`user_version = ${LAYOUT}`);
 }
 
-/** From layout 1: everything that stands in the log becomes the open range. */
-function addSeals(db: Database): void {
+/** From layout 1, which knew neither the event before an event nor a horizon. */
+function placesBefore(db: Database): void {
   db.exec(`
     alter table events add column previous integer not null default 0;
     update events set previous = before.position
       from (select position as place, lag(position, 1, 0) over (order by position) as position from events) as before
       where before.place = events.position;
-    ${ADDED_IN_LAYOUT_2}
+    ${HORIZON}
   `);
+}
+
+/** Of a log without seals. */
+function everythingOpen(db: Database): OpenSeal {
   const events = db.prepare<[], { position: number; digest: Buffer; time: string }>(
     `select position, digest, metadata ->> '$.time' as time from events order by position`,
   );
@@ -103,7 +112,27 @@ function addSeals(db: Database): void {
   for (const { position, digest, time } of events.iterate()) {
     open = extended(open, position, digest.toString('hex'), time);
   }
-  openSealWriter(db)(open);
+  return open;
+}
+
+/** It had a table of its own; undefined when someone has removed its row. */
+function openInLayout2(db: Database): OpenSeal | undefined {
+  const open = db
+    .prepare<[], OpenSeal>('select first, last, count, range, latest, seals, previous from open_seal where one = 1')
+    .get();
+  db.exec('drop table open_seal');
+  return open;
+}
+
+/** Up to layout 2 an index of the events had their ids. */
+function eventsAnew(db: Database): void {
+  db.exec(`
+    alter table events rename to events_before;
+    ${EVENTS}
+    insert into events (${EVENT_COLUMNS}) select ${EVENT_COLUMNS} from events_before order by position;
+    insert into event_ids (id, position) select id, position from events_before order by id;
+    drop table events_before;
+  `);
 }
 
 /** From layout 1; tables whose view is not among ours keep the indexes that they had, and are only slower to read as of the past. */
