@@ -7,8 +7,9 @@ type Kind = (typeof KINDS)[number];
 
 export type Change = Omit<PublishedChange, 'follower'>;
 
+/** They differ in their first digits, which name the devices of instances. */
 export const uuid = (kind: Kind, number: number): string =>
-  `00000000-0000-4000-8000-${KINDS.indexOf(kind)}${String(number).padStart(11, '0')}`;
+  `${String(number).padStart(8, '0')}-0000-4000-8000-${KINDS.indexOf(kind)}00000000000`;
 const id = (kind: Kind, number: number) => uuid(kind, number) as never;
 
 const upsert = <K extends FactKind & Kind>(kind: K, number: number, body: FactBody<K>): Change => ({
