@@ -8,8 +8,11 @@ const NO_INTENTS = [
   'post /weir/v1/read-models/check', // reads
   'post /weir/v1/read-models/rebuild', // makes what there is anew
   'post /weir/v1/servers/{id}/exec', // acts in an instance
-  'post /weir/v1/sites/discard', // decides what sites hold
-  'post /weir/v1/sites/{id}/discard', // the same
+  // What these would come to is `GET /weir/v1/sites/{id}/differences`.
+  'post /weir/v1/sites/adopt',
+  'post /weir/v1/sites/discard',
+  'post /weir/v1/sites/{id}/adopt',
+  'post /weir/v1/sites/{id}/discard',
 ];
 
 jest.setTimeout(30_000);

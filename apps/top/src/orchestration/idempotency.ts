@@ -75,6 +75,7 @@ export class Idempotency {
   private cancelSweep: Cancel | undefined;
 
   constructor(private readonly ports: IdempotencyPorts) {
+    // For what an earlier life kept.
     this.sweepLater();
   }
 
@@ -162,18 +163,24 @@ export class Idempotency {
     const text = JSON.stringify({ fingerprint, ...what });
     const value = sealer.seal(contextOf(place), deflateRawSync(text));
     await kept.put({ key: place, owner, value, until: clock.now() + KEPT_MS });
+    this.sweepLater();
   }
 
   private sweepLater(): void {
-    const { kept, clock, timers, logger } = this.ports;
-    this.cancelSweep = timers.after(SWEEP_MS, () => {
-      try {
-        kept.sweep(clock.now());
-      } catch (error) {
-        logger.warn('Kept answers that are too old could not be forgotten', { error: String(error) });
-      }
-      this.sweepLater();
+    this.cancelSweep ??= this.ports.timers.after(SWEEP_MS, () => {
+      this.cancelSweep = undefined;
+      if (this.sweep()) this.sweepLater();
     });
+  }
+
+  private sweep(): boolean {
+    const { kept, clock, logger } = this.ports;
+    try {
+      return kept.sweep(clock.now());
+    } catch (error) {
+      logger.warn('Kept answers that are too old could not be forgotten', { error: String(error) });
+      return true;
+    }
   }
 }
 

@@ -28,8 +28,8 @@ export interface KeptEntry {
 export interface KeptAnswers {
   get(key: string, now: number): Uint8Array | undefined;
   put(entry: KeptEntry): Promise<void>;
-  /** Forgets what was to be kept until now. */
-  sweep(now: number): void;
+  /** Forgets what was to be kept until now; whether anything is left. */
+  sweep(now: number): boolean;
 }
 
 /** The twin of the file, for a Top that outlives nothing. */
@@ -56,7 +56,7 @@ export class MemoryKeptAnswers implements KeptAnswers {
     this.bytes = bytes;
   }
 
-  sweep(now: number): void {
+  sweep(now: number): boolean {
     for (const entry of [...this.entries.values()]) {
       if (entry.until > now) continue;
       this.entries.delete(entry.key);
@@ -65,6 +65,7 @@ export class MemoryKeptAnswers implements KeptAnswers {
       if (own > 0) this.owners.set(entry.owner, own);
       else this.owners.delete(entry.owner);
     }
+    return this.entries.size > 0;
   }
 
   private ofOwner({ owner }: KeptEntry): number {

@@ -49,9 +49,10 @@ export class SqliteKeptAnswers implements KeptAnswers {
     await (await this.wal).datasync();
   }
 
-  sweep(now: number): void {
+  sweep(now: number): boolean {
     orNoSpace(() => this.database.prepare('DELETE FROM answers WHERE until <= ?').run(now));
     this.bytes = this.size.get()?.bytes ?? 0;
+    return this.bytes > 0;
   }
 
   async close(): Promise<void> {
