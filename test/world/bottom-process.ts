@@ -21,6 +21,8 @@ export class BottomProcess {
   records = new MemorySiteRecords();
   journal: MemoryFactStore;
   running: Running | undefined;
+  /** How often it lost what it had stored, or was set back. */
+  losses = 0;
   private readonly key: string;
   /** Its id at the Top. */
   private joined: string | undefined;
@@ -68,8 +70,20 @@ export class BottomProcess {
     this.options.uplink.breakConnections();
   }
 
+  /** Answers how to set it back to what it holds now. */
+  copy(): () => void {
+    const [setBack, records, journal] = [this.disk.copy(), this.records.copy(), this.journal.copy()];
+    return () => {
+      this.losses++;
+      setBack();
+      this.records = records;
+      this.journal = journal;
+    };
+  }
+
   /** All that it knew, but for its keys. */
   lose(): void {
+    this.losses++;
     this.disk.lose();
     this.records.close();
     this.records = new MemorySiteRecords();

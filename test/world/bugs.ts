@@ -1,10 +1,13 @@
 import type { FactsHandlers, FactStore, Report, SliceChange, SliceStore, Transport } from '@weir/cascade';
 import type { EventStore, RecordedEvent } from '@weir/event-store';
 import type { Timers } from '@weir/kernel';
+import type { Core } from '../../apps/top/src/core';
 
 /** Where a world may be spoilt: the ports between our code and what the world plays. Nothing in the product knows of it. */
 export interface Spoilt {
   readonly store?: (store: EventStore, timers: Timers) => EventStore;
+  /** A Top that has just started. */
+  readonly top?: (core: Core) => void;
   /** What a publisher reads of what it has published. */
   readonly facts?: <S extends FactStore>(facts: S) => S;
   /** What a Host keeps. */
@@ -51,7 +54,17 @@ export const BUGS: readonly Bug[] = [
     spoilt: { transport: notCheckingPrevious },
     seenAs: /lack |have another|which should be gone|did not settle/,
   },
+  {
+    name: 'a quarantine that is not entered',
+    spoilt: { top: neverQuarantined },
+    seenAs: /in quarantine something was published|did not settle/,
+  },
 ];
+
+/** What is published goes on, whatever sites have shown. */
+function neverQuarantined({ publisher }: Core): void {
+  Object.assign(publisher, { quarantine: () => undefined });
+}
 
 /** The same object but for some of its methods. */
 function but<T extends object>(target: T, methods: Partial<T>): T {

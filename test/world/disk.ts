@@ -15,7 +15,7 @@ interface Waiting {
 }
 
 export interface Disk {
-  readonly log: MemoryLog;
+  log: MemoryLog;
   full: boolean;
 }
 

@@ -4,7 +4,7 @@ import type { Random } from '@weir/kernel';
 import type { BottomProcess } from './bottom-process';
 import { between, type Ground, oneOf } from './ground';
 import type { HostProcess } from './host-process';
-import type { TopProcess } from './top-process';
+import type { TopCopy, TopProcess } from './top-process';
 
 /** What a sound network does too. */
 const CALM = { ...NO_FAULTS, delayMs: [0, 3] } as const;
@@ -17,6 +17,8 @@ export interface Struck {
   readonly links: readonly { readonly name: string; readonly link: Link }[];
   /** Something was deleted for its users, and its site has yet to say that it is gone. */
   readonly isDeleting: () => boolean;
+  /** The Top's log was set back to this position. */
+  readonly setBack: (position: number) => void;
 }
 
 interface Process {
@@ -30,6 +32,10 @@ export class Faults {
   private readonly random: Random;
   /** How to set a host's disk back. */
   private readonly copies = new Map<HostProcess, () => void>();
+  private readonly bottomCopies = new Map<BottomProcess, () => void>();
+  private topCopy: TopCopy | undefined;
+  /** The storms in which the Top, or a Bottom, was set back: both at once leave nobody who knows. */
+  private readonly setBackIn = { top: -1, bottom: -1 };
   /** Whatever began before it is over. */
   private storm = 0;
 
@@ -55,6 +61,8 @@ export class Faults {
       [4, () => this.loseBottom()],
       [3, () => this.loseHost()],
       [12, () => this.setBackHost()],
+      [12, () => this.setBackTop()],
+      [8, () => this.setBackBottom()],
       [3, () => this.jump()],
     ];
     let draw = this.random.integer(faults.reduce((sum, [weight]) => sum + weight, 0));
@@ -164,10 +172,12 @@ export class Faults {
   private loseBottom(): void {
     const bottom = oneOf(this.random, this.struck.bottoms);
     // What it has seen gone, and its Top has not heard of, nobody could tell any more: see "What is not played" in the README.
-    if (!bottom?.isUp || (this.struck.isDeleting() && !this.ground.isUntamed)) return;
+    if (!bottom?.isUp || this.setBackIn.top === this.storm || (this.struck.isDeleting() && !this.ground.isUntamed))
+      return;
     this.crash(bottom.name, bottom, () => {
       this.tell(`${bottom.name} loses all that it had stored`);
       bottom.lose();
+      this.setBackIn.bottom = this.storm;
     });
   }
 
@@ -200,6 +210,54 @@ export class Faults {
       host.state = new MemoryControllerState();
       if (kept) host.state.write(kept);
     });
+  }
+
+  /** As with a host; it comes back with or without what lies beside its log, and may have written on before any site can show what it lacks. */
+  private setBackTop(): void {
+    const { top, bottoms, links, setBack } = this.struck;
+    if (!this.topCopy) {
+      this.tell('a copy is made of the disk of the Top');
+      this.topCopy = top.copy();
+      return;
+    }
+    if (this.setBackIn.bottom === this.storm || bottoms.some(({ disk }) => disk.standing().starting)) return;
+    const copy = this.topCopy;
+    this.topCopy = undefined;
+    this.setBackIn.top = this.storm;
+    const keepFacts = this.random.integer(3) === 0;
+    this.tell(
+      `the disk of the Top is set back to the copy, at position ${copy.length}${keepFacts ? ', but not its facts' : ''}`,
+    );
+    top.kill();
+    top.setBack(copy, keepFacts);
+    setBack(copy.length);
+    if (this.random.integer(2) === 0) {
+      const uplinks = links.filter(({ name }) => name.endsWith('–top'));
+      this.tell('no site can reach it');
+      for (const { link } of uplinks) link.cut();
+      this.later(() => {
+        for (const { link } of uplinks) link.heal();
+      });
+    }
+    top.start();
+  }
+
+  private setBackBottom(): void {
+    const bottom = oneOf(this.random, this.struck.bottoms);
+    if (!bottom) return;
+    const restore = this.bottomCopies.get(bottom);
+    if (!restore) {
+      this.tell(`a copy is made of the disk of ${bottom.name}`);
+      this.bottomCopies.set(bottom, bottom.copy());
+      return;
+    }
+    if (this.setBackIn.top === this.storm || (this.struck.isDeleting() && !this.ground.isUntamed)) return;
+    this.bottomCopies.delete(bottom);
+    this.setBackIn.bottom = this.storm;
+    this.tell(`the disk of ${bottom.name} is set back to the copy`);
+    bottom.kill();
+    restore();
+    bottom.start();
   }
 
   private jump(): void {

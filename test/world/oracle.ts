@@ -118,7 +118,7 @@ export class Oracle {
   private mustBe(_rows: RowReader, id: string, kind: string): boolean {
     if (kind !== 'subnet') return true;
     const added = this.judged.top.disk.log.events.find(
-      ({ type, data }) => type === 'SubnetAdded' && data['subnetId'] === id,
+      ({ type, data }) => (type === 'SubnetAdded' || type === 'SubnetAdopted') && data['subnetId'] === id,
     );
     return added !== undefined && !this.judged.tenants.ledger.endAsked.has(added.stream.slice('network-'.length));
   }
@@ -209,13 +209,24 @@ export class Oracle {
     for (const row of rows.live('rm_servers')) {
       const id = row['id'] as ServerId;
       if (row['task_state'] === 'deleting') this.wrong(`server ${id} is still going`);
-      if (row['status'] === 'ACTIVE' && !seen.has(id)) this.wrong(`server ${id} is ACTIVE and nowhere`);
+      if (row['status'] === 'ACTIVE' && !seen.has(id) && !this.hasNoRoom(row))
+        this.wrong(`server ${id} is ACTIVE and nowhere`);
       if (row['status'] === 'BUILD' && this.isPlaced(id)) this.wrong(`server ${id} has a place and is still in BUILD`);
       if (row['status'] === 'ERROR' && this.isPlaced(id))
         this.wrong(`server ${id} is in ERROR: ${canonicalJson(row['fault'])}`);
     }
     for (const port of rows.live('rm_ports'))
       if (port['deleting'] === 1) this.wrong(`port ${text(port['id'])} is still going`);
+  }
+
+  /** What was adopted has the room of what an older copy brought back. */
+  private hasNoRoom(row: Row): boolean {
+    const site = this.judged.sites.find(({ id }) => id === row['site_id']);
+    return this.hasAdopted() && (site?.bottom.running?.bottom.site.status().pending ?? 0) > 0;
+  }
+
+  private hasAdopted(): boolean {
+    return this.judged.top.disk.log.events.some(({ type }) => type === 'ServerAdopted');
   }
 
   private isPlaced(server: ServerId): boolean {
@@ -243,7 +254,7 @@ export class Oracle {
     const live = new Map<string, { readonly zone: string; readonly vcpus: number }>();
     for (const { stream, type, data } of this.judged.top.disk.log.events) {
       const id = stream.slice('server-'.length);
-      if (type === 'ServerRequested')
+      if (type === 'ServerRequested' || type === 'ServerAdopted')
         live.set(id, {
           zone: `${text(data['siteId'])} ${text(data['zone'])}`,
           vcpus: (data['flavor'] as unknown as { vcpus: number }).vcpus,
@@ -255,7 +266,8 @@ export class Oracle {
       const zone = `${text(row['site_id'])} ${text(row['zone'])}`;
       if (row['taken_vcpus'] !== (held.get(zone) ?? 0))
         this.wrong(`zone ${zone} has ${text(row['taken_vcpus'])} vCPU taken, and its servers ${held.get(zone) ?? 0}`);
-      if ((row['taken_vcpus'] as number) > (row['total_vcpus'] as number))
+      // What was adopted ran there already, whatever was given away since.
+      if (!this.hasAdopted() && (row['taken_vcpus'] as number) > (row['total_vcpus'] as number))
         this.wrong(`zone ${zone} has more taken than it has`);
     }
     for (const table of ['rm_networks', 'rm_subnets'])

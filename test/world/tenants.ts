@@ -17,17 +17,47 @@ interface Tenant {
 type Kind = 'network' | 'subnet' | 'port' | 'router' | 'server';
 type Intent = (tenant: Tenant, api: Api) => Promise<unknown> | undefined;
 
+/** What somebody was told of, and where the log was by then. */
+class Told extends Map<string, Kind> {
+  private readonly positions = new Map<string, number>();
+
+  constructor(private readonly position: () => number) {
+    super();
+  }
+
+  override set(id: string, kind: Kind): this {
+    this.positions.set(id, this.position());
+    return super.set(id, kind);
+  }
+
+  setBack(position: number): void {
+    for (const [id, told] of this.positions) if (told > position) this.delete(id);
+  }
+}
+
 /** What users were told: what they were told exists does, until they ask for its end. */
 export class Ledger {
-  readonly made = new Map<string, Kind>();
-  readonly ended = new Map<string, Kind>();
+  readonly made: Told;
+  readonly ended: Told;
   /** Whether its end was asked for, with whatever answer. */
   readonly endAsked = new Set<string>();
+
+  /** `position`: where the log is. */
+  constructor(position: () => number) {
+    this.made = new Told(position);
+    this.ended = new Told(position);
+  }
+
+  /** The log was set back to there: what users were told since does not hold. */
+  setBack(position: number): void {
+    this.made.setBack(position);
+    this.ended.setBack(position);
+  }
 }
 
 /** Several tenants who want things at random, all at once. */
 export class Tenants {
-  readonly ledger = new Ledger();
+  readonly ledger: Ledger;
   private readonly random: Random;
   private readonly all: readonly Tenant[];
   private readonly open = new Set<Promise<void>>();
@@ -39,6 +69,7 @@ export class Tenants {
     private readonly zones: readonly string[],
   ) {
     this.random = ground.random('tenants');
+    this.ledger = new Ledger(() => top.disk.log.events.length);
     this.all = ['blue', 'green', 'red'].map((name) => {
       const [projectId, userId] = [this.random.uuid() as ProjectId, this.random.uuid() as UserId];
       ground.trace.name(projectId, name);

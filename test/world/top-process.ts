@@ -130,6 +130,7 @@ export class TopProcess {
       },
       failed: (error) => this.ground.violated(`the reader behind the log failed: ${String(error)}`),
     });
+    spoilt.top?.(core);
     if (life.alive) this.running = { life, store, core, api: apiOf(core, random) };
   }
 }

@@ -7,6 +7,7 @@ import type { Spoilt } from './bugs';
 import { Faults } from './faults';
 import { between, Ground } from './ground';
 import { HostProcess } from './host-process';
+import { Operator } from './operator';
 import { Oracle } from './oracle';
 import type { Site } from './site';
 import { Tenants } from './tenants';
@@ -90,7 +91,13 @@ class World {
       hosts,
       links: this.links,
       isDeleting: () => top.isDeleting(),
+      setBack: (position) => tenants.ledger.setBack(position),
     });
+    new Operator(
+      ground,
+      top,
+      sites.map(({ bottom }) => bottom),
+    );
     const oracle = new Oracle(ground, { top, sites, tenants, deliveries: this.deliveries });
     faults.calm();
     await this.settle(tenants);
@@ -230,6 +237,9 @@ class World {
     const server = id as ServerId;
     if (type === 'ServerDeleting' || (type === 'ServerFailed' && data['capacityFreed'] === true))
       this.mayGo.add(server);
+    if (type === 'FactsDiscarded')
+      for (const { kind, id: discarded } of data['facts'] as unknown as readonly { kind: string; id: string }[])
+        if (kind === 'server') this.mayGo.add(discarded);
     if (type === 'ServerDeleted') {
       for (const host of this.sites.flatMap(({ hosts }) => hosts))
         if (host.hardware.instances.get(server))

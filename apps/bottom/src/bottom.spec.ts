@@ -629,6 +629,41 @@ describe('a Bottom', () => {
     });
   });
 
+  describe('that is an older copy', () => {
+    it('learns from its hosts first what they run, and runs nothing twice', async () => {
+      const store = new MemoryFactStore({ generation: world.time.now() });
+      world.journal = new Journal(store, world.time, world.random);
+      await world.start('h1', 'h2');
+      world.commit(network(1), server(1), port(1, 1));
+      await world.quiet();
+      const [records, journal] = [world.records.copy(), store.copy()];
+      const slice = new MemorySlice({ stateHolding: STATE_HOLDING });
+      const { generation, ...cursor } = world.slice.cursor();
+      slice.newGeneration(generation);
+      const facts = world.slice.facts().map((fact) => ({ type: 'upsert' as const, ...fact }));
+      slice.apply(facts, { ...cursor, generation, caughtUp: true });
+      world.commit(...[2, 3].flatMap((n) => [server(n), port(n, 1)]));
+      await world.quiet();
+      world.commit(remove('server', 2), remove('port', 2));
+      await world.until(() => world.value('server', uuid('server', 2))?.status === 'gone');
+      world.commit(server(4), port(4, 1));
+      await world.quiet();
+      const places = [1, 3, 4].map(placeOf);
+      expect(places).toEqual(['h1', 'h1', 'h2']);
+
+      await world.stopBottom();
+      Object.assign(world, { records, slice, journal: new Journal(journal, world.time, world.random) });
+      // The Top speaks first.
+      for (const { link } of world.hosts) link.cut();
+      await world.startBottom();
+      await world.until(() => slice.facts().some(({ id }) => id === uuid('server', 3)));
+      for (const { link } of world.hosts) link.heal();
+      await world.quiet();
+      expect([1, 3, 4].map(placeOf)).toEqual(places);
+      expect(world.hosts.map(({ running }) => running.size)).toEqual([2, 1]);
+    });
+  });
+
   describe('whose journal is an older copy', () => {
     it('begins a new one, publishes whole, and takes nothing from its hosts', async () => {
       await world.start('h1');

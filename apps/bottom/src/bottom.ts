@@ -49,6 +49,7 @@ export class Bottom {
   private follower: Follower | undefined;
   private name = '';
   private readonly cancels: Cancel[] = [];
+  private cancelRecovery: Cancel = () => undefined;
 
   constructor(private readonly options: BottomOptions) {
     const { slice, journal, records, hostToken, clock, timers, random, logger } = options;
@@ -89,7 +90,7 @@ export class Bottom {
       logger,
     });
     this.watchSilentHosts();
-    if (recovering) this.cancels.push(timers.after(RECOVERY_MS, () => this.site.recovered()));
+    if (recovering) this.awaitRecovery();
   }
 
   /** Follows the Top, which knows us as `name`. */
@@ -101,7 +102,12 @@ export class Bottom {
       ...top,
       sink: {
         cursor: () => site.cursor(),
-        newGeneration: (generation) => site.newGeneration(generation),
+        newGeneration: (generation) => {
+          const { generation: ours, position } = site.cursor();
+          // We acknowledged more than we hold: hosts may run what our copy does not know.
+          if (generation === ours && position > 0) this.learn();
+          return site.newGeneration(generation);
+        },
         apply: (facts, mark) => site.apply(facts, mark),
         settled: () => site.settled(),
         observations: (whole) => site.observations(whole),
@@ -118,6 +124,7 @@ export class Bottom {
   /** Nothing is written any more when it resolves; the stores are their owner's to close. */
   async stop(): Promise<void> {
     for (const cancel of this.cancels) cancel();
+    this.cancelRecovery();
     await this.follower?.stop();
     this.publisher.close();
   }
@@ -161,6 +168,16 @@ export class Bottom {
       default:
         throw invalid(`A Bottom does not answer questions of kind '${kind.slice(0, 64)}'.`);
     }
+  }
+
+  private learn(): void {
+    this.site.learn();
+    this.awaitRecovery();
+  }
+
+  private awaitRecovery(): void {
+    this.cancelRecovery();
+    this.cancelRecovery = this.options.timers.after(RECOVERY_MS, () => this.site.recovered());
   }
 
   private describeHost(name: string) {

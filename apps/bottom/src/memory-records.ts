@@ -24,6 +24,13 @@ export class MemorySiteRecords implements SiteRecords {
     recovering: false,
   };
 
+  /** Other records with what these hold now. */
+  copy(): MemorySiteRecords {
+    const copy = new MemorySiteRecords();
+    copy.kept = this.kept;
+    return copy;
+  }
+
   atOnce(work: () => void): void {
     const before = this.kept;
     try {

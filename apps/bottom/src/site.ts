@@ -192,9 +192,17 @@ export class Site implements Omit<FollowerSink, 'query'> {
     this.options.logger.error('A host is ahead of this site: a new journal is begun', { host, presented });
     this.change(() => {
       this.options.journal.renew(presented.generation);
+      // The older copy may name what nobody runs any more; who runs it says so when it starts over.
+      this.orphans.clear();
       this.load();
     });
     this.options.outlets.startedOver();
+  }
+
+  /** Our records are an older copy: what the hosts run is learnt from them first, as when all was lost. */
+  learn(): void {
+    this.options.records.beginRecovery();
+    this.recovering = true;
   }
 
   /** The hosts had time to say what they run: from here on what is nowhere may be placed, or is gone. */

@@ -117,6 +117,17 @@ export class MemoryFactStore implements RestartableFactStore, ProjectedFactStore
     this.stand = { position: 0, digest: '' };
   }
 
+  /** Another store with what this one holds now. */
+  copy(): MemoryFactStore {
+    const copy = new MemoryFactStore({ generation: this.current });
+    for (const [follower, { rows, tombstones, order }] of this.followers)
+      copy.followers.set(follower, { rows: new Map(rows), tombstones: new Map(tombstones), order: [...order] });
+    for (const [position, digest] of this.digests) copy.digests.set(position, digest);
+    for (const [follower, cursor] of this.cursors) copy.cursors.set(follower, cursor);
+    copy.stand = this.stand;
+    return copy;
+  }
+
   close(): void {
     this.followers.clear();
   }
