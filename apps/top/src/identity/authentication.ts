@@ -1,6 +1,7 @@
 import { type AuthRequest, DEFAULT_DOMAIN, type TokenFacts } from '@weir/openstack-api/identity';
 import { type Clock, invalid, type ProjectId, type Random, type UserId, WeirError } from '@weir/kernel';
 import type { IdentityStore, Project, User } from './identity-store';
+import { SteadyClock } from './steady-clock';
 import { TOKEN_LIFETIME_MS, type TokenPayload, Tokens } from './tokens';
 
 /** Who asks, as far as policies need it. */
@@ -26,13 +27,15 @@ export class Unauthorized extends WeirError {
 /** Logs in and checks tokens (Keystone v3). */
 export class Authentication {
   private readonly tokens: Tokens;
+  private readonly clock: Clock;
 
   constructor(
     private readonly identities: IdentityStore,
-    private readonly clock: Clock,
+    clock: Clock,
     private readonly random: Random,
   ) {
-    this.tokens = new Tokens(identities.tokenKeys, clock, random);
+    this.clock = new SteadyClock(clock);
+    this.tokens = new Tokens(identities.tokenKeys, this.clock, random);
   }
 
   async logIn(request: AuthRequest): Promise<{ readonly token: string; readonly facts: TokenFacts }> {

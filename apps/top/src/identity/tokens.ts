@@ -25,6 +25,8 @@ const PREFIX = 'wt1';
 const SALT_BYTES = 16;
 const TAG_BYTES = 16;
 export const TOKEN_LIFETIME_MS = 3_600_000;
+/** A token of an earlier life whose clock was ahead by more is none: it would live for as long as that clock was ahead. */
+const CORRECTION_MS = 60_000;
 /** Tokens that are kept opened: a client sends the same one with every request of an hour. */
 const KEPT_OPEN = 1000;
 
@@ -59,7 +61,8 @@ export class Tokens {
   /** The token's payload while it is valid; undefined for anything forged, foreign, cut or expired. */
   open(text: string): TokenPayload | undefined {
     const opened = this.opened.get(text) ?? this.decrypted(text);
-    if (!opened || opened.expiresAt <= this.clock.now()) {
+    const now = this.clock.now();
+    if (!opened || opened.expiresAt <= now || opened.issuedAt > now + CORRECTION_MS) {
       this.opened.delete(text);
       return undefined;
     }
