@@ -3,6 +3,9 @@ import { z } from 'zod';
 import {
   type AttributedDifference,
   Attribution,
+  type AuthoredEvent,
+  type Authorship,
+  authorshipOf,
   type Difference,
   diffRows,
   forTenants,
@@ -24,9 +27,11 @@ type Log = Pick<EventStore, 'readAll' | 'readStream'>;
 
 /** Up to so many events it is they that say what changed; of more, all rows of both moments are compared. */
 const FEW_EVENTS = 20_000;
-const EVENTS_PER_TURN = 500;
+const EVENTS_PER_TURN = 100;
+/** Scans of few events, for those who read page by page. */
+const KEPT_SCANS = 4;
 /** Rows compared before others have a turn, and in one answer: where little changed, the next page is asked for sooner. */
-const ROWS_PER_TURN = 500;
+const ROWS_PER_TURN = 200;
 const ROWS_PER_PAGE = 20_000;
 /** The latest who changed one thing; a site that comes and goes has thousands. */
 const MAX_AUTHORS = 50;
@@ -65,6 +70,8 @@ interface Found {
 
 /** What was created, changed and deleted between two positions, a page at a time, in constant memory. */
 export class Diffs {
+  private readonly scans = new Map<string, Touched>();
+
   constructor(
     private readonly log: Log,
     private readonly rows: RowReader,
@@ -72,39 +79,44 @@ export class Diffs {
   ) {}
 
   async page(query: DiffQuery): Promise<DiffPage> {
-    if (query.then > query.now) throw invalid(`'then' (position ${query.then}) lies behind 'now' (${query.now}).`);
-    const moments = { before: await this.rows.at(query.then), after: await this.rows.at(query.now) };
+    const { then, now } = query;
+    if (then > now) throw invalid(`'then' (position ${then}) lies behind 'now' (${now}).`);
+    const moments = { before: await this.rows.at(then), after: await this.rows.at(now) };
     const cursor = parseCursor(query.marker);
     const pages = new Pages(moments, query);
-    const { differences, next } =
-      query.now - query.then <= this.fewEvents
-        ? await pages.ofTouched(await this.touched(query), cursor)
-        : await pages.ofRows(cursor);
+    const touched = now - then <= this.fewEvents ? await this.touchedBetween(then, now) : undefined;
+    const { differences, next } = touched ? await pages.ofTouched(touched, cursor) : await pages.ofRows(cursor);
     const attributed: AttributedDifference[] = [];
-    for (const { difference, owner } of differences) attributed.push(await this.attributed(difference, owner, query));
+    for (const { difference, owner } of differences) {
+      const by = touched?.by(difference.kind, difference.id) ?? (await this.authorsOf(difference, owner, query));
+      attributed.push({ ...difference, by: by.slice(-MAX_AUTHORS) });
+    }
     return { differences: attributed, next: next ? encodeCursor(next) : null };
   }
 
-  /** What the events in between change, by kind and id. */
-  private async touched({ then, now }: DiffQuery): Promise<ReadonlyMap<ResourceKind, ReadonlySet<string>>> {
-    const touched = new Map<ResourceKind, Set<string>>(RESOURCE_KINDS.map((kind) => [kind, new Set()]));
+  /** Kept for the pages that follow. */
+  private async touchedBetween(then: number, now: number): Promise<Touched> {
+    const name = `${then} ${now}`;
+    const known = this.scans.get(name);
+    if (known) return known;
+    const touched = new Touched();
     for (let after = then; after < now;) {
       const events = await this.log.readAll(after, EVENTS_PER_TURN);
-      for (const event of events) {
-        if (event.position > now || isSeal(event)) continue;
-        for (const { kind, id } of touchedBy(event)) touched.get(kind)?.add(id);
-      }
+      for (const event of events) if (event.position <= now && !isSeal(event)) touched.take(event);
       after = events.at(-1)?.position ?? now;
       await nextTurn();
     }
+    const [oldest] = this.scans.keys();
+    if (oldest !== undefined && this.scans.size >= KEPT_SCANS) this.scans.delete(oldest);
+    this.scans.set(name, touched);
     return touched;
   }
 
-  private async attributed(
+  private async authorsOf(
     difference: Difference,
     owner: string | undefined,
     { then, now }: DiffQuery,
-  ): Promise<AttributedDifference> {
+  ): Promise<readonly Authorship[]> {
     const attribution = new Attribution([difference]);
     for (const stream of streamsOf(difference.kind, difference.id, owner)) {
       for await (const events of streamRange(this.log, stream, then, now)) {
@@ -113,7 +125,34 @@ export class Diffs {
       }
     }
     const by = attribution.result().flatMap((result) => result.by);
-    return { ...difference, by: by.sort((left, right) => left.position - right.position).slice(-MAX_AUTHORS) };
+    return by.sort((left, right) => left.position - right.position);
+  }
+}
+
+/** What some events change, and who they are of. */
+class Touched {
+  private readonly authors = new Map<ResourceKind, Map<string, Authorship[]>>();
+
+  take(event: AuthoredEvent): void {
+    const seen = new Set<string>();
+    for (const { kind, id } of touchedBy(event)) {
+      if (seen.has(`${kind} ${id}`)) continue;
+      seen.add(`${kind} ${id}`);
+      const ofKind = this.authors.get(kind) ?? new Map<string, Authorship[]>();
+      this.authors.set(kind, ofKind);
+      const authors = ofKind.get(id) ?? [];
+      ofKind.set(id, authors);
+      authors.push(authorshipOf(event));
+    }
+  }
+
+  /** In order. */
+  ids(kind: ResourceKind): readonly string[] {
+    return [...(this.authors.get(kind)?.keys() ?? [])].sort();
+  }
+
+  by(kind: ResourceKind, id: string): readonly Authorship[] {
+    return this.authors.get(kind)?.get(id) ?? [];
   }
 }
 
@@ -124,12 +163,12 @@ class Pages {
     private readonly query: DiffQuery,
   ) {}
 
-  async ofTouched(touched: ReadonlyMap<ResourceKind, ReadonlySet<string>>, cursor: Cursor | undefined): Promise<Found> {
+  async ofTouched(touched: Touched, cursor: Cursor | undefined): Promise<Found> {
     if (cursor && !('id' in cursor)) throw badMarker();
     const found: Found['differences'][number][] = [];
     let looked = 0;
     for (const kind of this.kindsFrom(cursor)) {
-      for (const id of [...(touched.get(kind) ?? [])].sort()) {
+      for (const id of touched.ids(kind)) {
         if (kind === cursor?.kind && id <= cursor.id) continue;
         if (++looked % ROWS_PER_TURN === 0) await nextTurn();
         const { table } = RESOURCES[kind];

@@ -74,7 +74,7 @@ export class Attribution {
   }
 }
 
-function authorshipOf({ position, type, metadata: { time, actor, correlation } }: AuthoredEvent): Authorship {
+export function authorshipOf({ position, type, metadata: { time, actor, correlation } }: AuthoredEvent): Authorship {
   return { position, time, actor, request: correlation, type };
 }
 

@@ -5,6 +5,7 @@ export {
   Attribution,
   type AuthoredEvent,
   type Authorship,
+  authorshipOf,
   historyOf,
   type HistoryEntry,
   touchedBy,
