@@ -89,6 +89,8 @@ export class Site implements Omit<FollowerSink, 'query'> {
   private readonly unknownKinds = new Set<string>();
   /** When a host last heard which servers are to leave it; monotonic. */
   private readonly departuresTold = new Map<string, number>();
+  /** Monotonic, by kind and id: when what is gone was first looked at. */
+  private readonly goneSince = new Map<string, number>();
   private slices = new HostSlices();
   private settling = new Settling();
   private readonly wanted = new Map<ServerId, Wanted>();
@@ -773,10 +775,16 @@ export class Site implements Omit<FollowerSink, 'query'> {
     this.observe(kind, id, position, { status: 'gone' }, iso(at));
   }
 
+  /** By time that has passed here: a wall clock that is set ahead must not make us forget what the Top has yet to hear. */
   private forgetOldGone(): void {
     const { records, clock } = this.options;
-    for (const { kind, id, at } of records.gone()) {
-      if (at + GONE_KEPT_MS > clock.now()) continue;
+    const now = clock.monotonic();
+    for (const { kind, id } of records.gone()) {
+      const key = `${kind}/${id}`;
+      const since = this.goneSince.get(key) ?? now;
+      this.goneSince.set(key, since);
+      if (since + GONE_KEPT_MS > now) continue;
+      this.goneSince.delete(key);
       records.removeGone(kind, id);
       this.values.forget(kind, id);
     }
