@@ -69,6 +69,7 @@ describe('what a Top has stored', () => {
     expect(found).toEqual([
       expect.stringContaining('row that no replay gives: {'),
       expect.stringContaining('row that only a replay gives: {'),
+      expect.stringContaining('row that no rebuild gives: {'),
     ]);
   });
 
