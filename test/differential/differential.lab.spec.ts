@@ -2,12 +2,15 @@ import { Classifier, type Entry } from '../../libs/pipeline/src/interpreter/clas
 import { type FieldValue, Packet } from '../../libs/pipeline/src/interpreter/packet';
 import type { Field } from '@weir/openflow';
 import { SwitchModel } from '@weir/pipeline/interpreter';
+import { seededRandom } from '@weir/testing/domain';
 import { CORNERS } from './corners';
 import { Differential, differs, miscounted, modelOf, PACKETS_PER_SLICE, type Trial } from './differential';
-import { DummySwitch } from './dummy-switch';
+import { DummySwitch, OFPORTS } from './dummy-switch';
+import { Packets } from './packets';
+import { PROBE } from './probe';
 import { ONLY_SEED, SEEDS, SEEDS_AT_A_TIME, SLICES } from './scale';
-import { HOSTS } from './slices';
-import { interpret, verdictOf } from './verdict';
+import { drawTopology, HOSTS } from './slices';
+import { hex, interpret, verdictOf } from './verdict';
 
 jest.setTimeout(120_000);
 
@@ -130,6 +133,27 @@ const FAULTS: Readonly<Record<string, () => () => void>> = {
     return () => Object.defineProperty(Packet.prototype, 'length', right);
   },
 };
+
+describe('every field', () => {
+  it(`of the frames of the seeds ${first} to ${last} is read and written as Open vSwitch does`, async () => {
+    await real.program(PROBE);
+    const model = modelOf(PROBE);
+    const [inPort = 0] = OFPORTS;
+    for (let seed = first; seed <= last; seed++) {
+      const packets = new Packets(seededRandom(seed), drawTopology(seededRandom(seed)), HOSTS[0], PROBE);
+      for (let count = 0; count < PACKETS_PER_SLICE; count++) {
+        const stimulus = { from: 'instance', inPort, frame: packets.anyFrame() } as const;
+        const ours = verdictOf(interpret(model, stimulus));
+        expect({ seed, frame: hex(stimulus.frame), ...ours }).toEqual({
+          seed,
+          frame: hex(stimulus.frame),
+          ...(await real.feed(stimulus)),
+        });
+      }
+    }
+    expect(miscounted(model, await real.counters())).toEqual([]);
+  });
+});
 
 if (ONLY_SEED === undefined) {
   describe('rows that no pipeline has', () => {

@@ -12,6 +12,7 @@ import {
   ipv4,
   type Ipv4Packet,
   ipv6,
+  type RawIpPayload,
   tcp,
   udp,
 } from '@weir/packet';
@@ -39,6 +40,10 @@ const TTLS = [64, 64, 64, 64, 255, 2, 1, 0];
 const MPLS = 0x8847;
 /** A label with the bottom of stack. */
 const LAST_LABEL = [0, 1, 0x11, 64] as const;
+
+const FRAGMENT = 44;
+const AUTHENTICATION = 51;
+const EXTENSIONS = [0, 43, 60, FRAGMENT, AUTHENTICATION] as const;
 
 /** Draws what is sent into one host's switch. */
 export class Packets {
@@ -146,9 +151,22 @@ export class Packets {
     ];
   }
 
-  private frame(from: End, near: readonly End[], network: string): Uint8Array {
+  /** A frame of any kind, from and to anybody: for what is to be read of frames, not for where they go. */
+  anyFrame(): Uint8Array {
     const { random } = this;
-    const frame = this.wellFormed(from, near, network);
+    const ends = [STRANGER, ...this.members, ...this.gateways];
+    const [from, to] = [pick(random, ends), pick(random, ends)];
+    const kinds = [() => this.arp(from, ends), () => this.other(from, ends), () => this.overIpv4(from, to)];
+    const frame = once(random, 2) ? this.overIpv6(from, ends) : pick(random, kinds)();
+    return this.finished(frame);
+  }
+
+  private frame(from: End, near: readonly End[], network: string): Uint8Array {
+    return this.finished(this.wellFormed(from, near, network));
+  }
+
+  private finished(frame: Frame): Uint8Array {
+    const { random } = this;
     const tagged = once(random, 15)
       ? {
           ...frame,
@@ -290,9 +308,10 @@ export class Packets {
     const [source, destination] = ['fe80::1', pick(random, ['ff02::1', 'fe80::2'])] as Ip[];
     const bytes = random.bytes(random.integer(64));
     const payload = pick(random, [
-      udp(pick(random, [546, 547, 4000]), pick(random, [547, 546, 4001]), bytes),
-      tcp({ sourcePort: 1, destinationPort: 2, payload: bytes }),
+      udp(pick(random, [546, 547, 40_000]), pick(random, [547, 546, 4001]), bytes),
+      tcp({ sourcePort: pick(random, [1, 50_000]), destinationPort: 2, payload: bytes }),
       { kind: 'raw', protocol: pick(random, [0, 43, 44, 50, 51, 58, 59, 60]), bytes } as const,
+      this.extended(),
     ]);
     return {
       source: from.mac,
@@ -304,6 +323,30 @@ export class Packets {
         payload,
       }),
     };
+  }
+
+  /** One or two extension headers before a transport. */
+  private extended(): RawIpPayload {
+    const { random } = this;
+    const last = pick(random, [6, 17, 58, 59, 200]);
+    const kinds = [pick(random, EXTENSIONS), ...(once(random, 2) ? [pick(random, EXTENSIONS)] : [])];
+    const headers = kinds.map((kind, index) => {
+      const next = kinds[index + 1] ?? last;
+      switch (kind) {
+        case FRAGMENT: {
+          const offset = once(random, 2) ? 0 : 8 * random.integer(100);
+          return [next, 0, offset >> 8, (offset & 0xf8) | random.integer(2), ...random.bytes(4)];
+        }
+        case AUTHENTICATION:
+          return [next, 4, ...random.bytes(22)];
+        default: {
+          const more = random.integer(3);
+          return [next, more, ...random.bytes(6 + 8 * more)];
+        }
+      }
+    });
+    const bytes = Uint8Array.from([...headers.flat(), ...random.bytes(random.integer(40))]);
+    return { kind: 'raw', protocol: kinds[0] ?? last, bytes };
   }
 
   /** Other protocols, and 802.3 with a length. */

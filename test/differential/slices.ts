@@ -12,10 +12,7 @@ import type { Topology, TopologyHost, TopologyPort } from '@weir/testing/topolog
 import type { NetworkFact, RouterFact, RouterInterfaceFact, SubnetFact } from '@weir/topology';
 
 /** All that there ever are; a drawn topology has the first ones. */
-export const HOSTS: readonly TopologyHost[] = [1, 2, 3, 4].map((number) => ({
-  name: `h${number}`,
-  endpoint: `198.51.100.${number}` as Ip,
-}));
+export const HOSTS = [host(1), host(2), host(3), host(4)] as const;
 
 const MAX_PROJECTS = 3;
 const MAX_NETWORKS = 4;
@@ -41,6 +38,10 @@ const SERVER = 2;
 const FIRST_ROUTER = 3;
 const FIRST_MEMBER = 6;
 const NOBODY = 13;
+
+function host(number: number): TopologyHost {
+  return { name: `h${number}`, endpoint: `198.51.100.${number}` as Ip };
+}
 
 /** True once in so many times. */
 export function once(random: Random, inSoMany: number): boolean {

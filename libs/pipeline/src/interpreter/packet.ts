@@ -51,13 +51,23 @@ export const UNKNOWN_FIELDS: ReadonlySet<Field> = new Set<Field>([
 
 const TCP = 6;
 const UDP = 17;
+const TCP_HEADER = 20;
 /** What Open vSwitch says is the type of an 802.3 frame, which has a length there. */
 const NO_ETHERTYPE = 0x05ff;
 const FIRST_ETHERTYPE = 0x0600;
 /** Open vSwitch's mark for "there is a tag", in the place of the CFI bit. */
 const TAGGED = 0x1000;
 const VLAN_ID = 0x0fff;
-const EXTENSION_HEADERS: readonly number[] = [0, 43, 60];
+/** 802.1Q and 802.1ad. */
+const TAG_TYPES: readonly number[] = [ETHERTYPE_VLAN, 0x88a8];
+/** A larger operation reads as none. */
+const MAX_OPERATION = 0xff;
+
+/** Hop-by-hop options, routing header, destination options. */
+const OPTIONS: readonly number[] = [0, 43, 60];
+const FRAGMENT_HEADER = 44;
+const AUTHENTICATION_HEADER = 51;
+const FRAGMENT_OFFSET = 0xfff8;
 
 const LATER_FRAGMENT = 2;
 const ANY_FRAGMENT = 1;
@@ -69,6 +79,8 @@ interface Layout {
   readonly arp: number;
   readonly ipv4: number;
   readonly ipv6: number;
+  /** The byte with the TTL or hop limit. */
+  readonly ttl: number;
   /** IP protocol, or ARP's operation as Open vSwitch has it. */
   readonly protocol: number;
   readonly fragment: number;
@@ -76,6 +88,8 @@ interface Layout {
   readonly udp: number;
   readonly icmp: number;
   readonly icmpv6: number;
+  /** Where a transport header would be by the length alone: Open vSwitch corrects its checksum, also in a later fragment. */
+  readonly summed: Transport;
   /** Where padding begins. */
   readonly end: number;
 }
@@ -89,7 +103,19 @@ interface Transport {
 
 const NO_TRANSPORT: Transport = { tcp: 0, udp: 0, icmp: 0, icmpv6: 0 };
 
-const OF_HEADER: ReadonlySet<Field> = new Set<Field>(['nw_ttl', 'ip_src', 'ip_dst', 'ipv6_src', 'ipv6_dst']);
+const NO_LAYERS: Omit<Layout, 'ethType' | 'tagged' | 'end'> = {
+  arp: 0,
+  ipv4: 0,
+  ipv6: 0,
+  ttl: 0,
+  protocol: 0,
+  fragment: 0,
+  ...NO_TRANSPORT,
+  summed: NO_TRANSPORT,
+};
+
+const OF_IP: ReadonlySet<Field> = new Set<Field>(['nw_ttl', 'ip_src', 'ip_dst', 'ipv6_src', 'ipv6_dst']);
+const OF_ARP: ReadonlySet<Field> = new Set<Field>(['arp_op', 'arp_spa', 'arp_tpa', 'arp_sha', 'arp_tha']);
 
 /** The place of a field in the frame. */
 interface Span {
@@ -103,7 +129,7 @@ interface Span {
  */
 export class Packet {
   private layoutNow: Layout | undefined;
-  /** Open vSwitch takes protocol 0 for "no IP header" when it carries writes out: later rows see them, the frame does not. */
+  /** What later rows see and the frame does not. */
   private readonly unwritten = new Map<Field, FieldValue>();
 
   private constructor(
@@ -143,6 +169,8 @@ export class Packet {
 
   read(field: Field): FieldValue {
     if (registers.has(field)) return this.registers.get(field as Register) ?? (FIELD_BITS[field] > 48 ? 0n : 0);
+    const unwritten = this.unwritten.get(field);
+    if (unwritten !== undefined) return unwritten;
     const layout = this.layout;
     switch (field) {
       case 'xxreg1':
@@ -157,9 +185,11 @@ export class Packet {
         return layout.protocol;
       case 'ip_frag':
         return layout.fragment;
+      case 'arp_op': {
+        const operation = layout.arp ? this.u16(layout.arp + 6) : 0;
+        return operation <= MAX_OPERATION ? operation : 0;
+      }
       default: {
-        const unwritten = this.unwritten.get(field);
-        if (unwritten !== undefined) return unwritten;
         const span = this.span(field);
         if (span === undefined) return FIELD_BITS[field] > 48 ? 0n : 0;
         return this.number(span);
@@ -181,15 +211,23 @@ export class Packet {
     if (field === 'vlan_vid' || field === 'vlan_tci') {
       if (!this.layout.tagged) return;
       const keep = field === 'vlan_vid' ? this.u16(14) & ~VLAN_ID : 0;
-      const tag = keep | (Number(next) & (field === 'vlan_vid' ? VLAN_ID : ~TAGGED & 0xffff));
-      this.replace({ at: 14, bytes: 2 }, BigInt(tag), []);
+      const tag = keep | (Number(next) & (field === 'vlan_vid' ? VLAN_ID : 0xffff));
+      this.replace({ at: 14, bytes: 2 }, BigInt(tag & ~TAGGED), []);
+      return;
+    }
+    if (!this.isCarriedOut(field)) {
+      this.unwritten.set(field, FIELD_BITS[field] > 48 ? next : Number(next));
       return;
     }
     const span = this.span(field);
-    if (span === undefined) return;
-    if (OF_HEADER.has(field) && this.layout.protocol === 0) {
-      this.unwritten.set(field, FIELD_BITS[field] > 48 ? next : Number(next));
-    } else this.replace(span, next, this.checksums(field));
+    if (span !== undefined) this.replace(span, next, this.checksums(field));
+  }
+
+  /** Open vSwitch takes protocol 0 for "no IP header" where it carries writes out, and forgets RARP. */
+  private isCarriedOut(field: Field): boolean {
+    const { protocol, ethType } = this.layout;
+    if (OF_IP.has(field)) return protocol !== 0;
+    return !OF_ARP.has(field) || ethType === ETHERTYPE_ARP;
   }
 
   readBits({ field, offset, width }: Bits): bigint {
@@ -236,16 +274,16 @@ export class Packet {
   }
 
   private parse(): Layout {
-    const tagged = this.u16(12) === ETHERTYPE_VLAN && this.bytes.length >= 18;
+    const tagged = TAG_TYPES.includes(this.u16(12)) && this.bytes.length >= 18;
     const l3 = tagged ? 18 : 14;
     const typeOrLength = this.u16(l3 - 2);
     const ethType = typeOrLength < FIRST_ETHERTYPE ? NO_ETHERTYPE : typeOrLength;
     const end = this.bytes.length;
-    const nothing = { ethType, tagged, arp: 0, ipv4: 0, ipv6: 0, protocol: 0, fragment: 0, ...NO_TRANSPORT, end };
+    const nothing: Layout = { ...NO_LAYERS, ethType, tagged, end };
     if (ethType === ETHERTYPE_ARP || ethType === ETHERTYPE_RARP) {
       if (!this.isArp(l3)) return nothing;
       const operation = this.u16(l3 + 6);
-      return { ...nothing, arp: l3, protocol: operation <= 0xff ? operation : 0 };
+      return { ...nothing, arp: l3, protocol: operation <= MAX_OPERATION ? operation : 0 };
     }
     if (ethType === ETHERTYPE_IPV4) return { ...nothing, ...this.parseIpv4(l3) };
     if (ethType === ETHERTYPE_IPV6) return { ...nothing, ...this.parseIpv6(l3) };
@@ -270,19 +308,49 @@ export class Packet {
     const later = (flags & 0x1fff) !== 0;
     const fragment = (flags & 0x3fff) === 0 ? 0 : ANY_FRAGMENT | (later ? LATER_FRAGMENT : 0);
     const end = l3 + total;
-    const transport = later ? NO_TRANSPORT : parseTransport(protocol, l3 + header, end);
-    return { ipv4: l3, protocol, fragment, ...transport, end };
+    const summed = transportBySize(protocol, l3 + header, end);
+    const transport = later ? NO_TRANSPORT : this.whole(summed, end);
+    return { ipv4: l3, ttl: l3 + 8, protocol, fragment, ...transport, summed, end };
   }
 
   private parseIpv6(l3: number): Partial<Layout> {
     const end = l3 + 40 + this.u16(l3 + 4);
     if (this.bytes.length < end) return {};
-    let protocol = this.u8(l3 + 6);
-    let at = l3 + 40;
-    for (; EXTENSION_HEADERS.includes(protocol) && at + 8 <= end; at += (this.u8(at + 1) + 1) * 8) {
+    const upper = this.parseExtensions(this.u8(l3 + 6), l3 + 40, end);
+    // Open vSwitch gives up behind the addresses.
+    if (!upper) return { ipv6: l3, end };
+    const { protocol, fragment, at } = upper;
+    const summed = transportBySize(protocol, at, end);
+    return { ipv6: l3, ttl: l3 + 7, protocol, fragment, ...this.whole(summed, end), summed, end };
+  }
+
+  /** TCP whose header ends behind the packet has no ports. */
+  private whole(transport: Transport, end: number): Transport {
+    const { tcp } = transport;
+    const header = (this.u8(tcp + 12) >> 4) * 4;
+    return tcp !== 0 && (header < TCP_HEADER || tcp + header > end) ? NO_TRANSPORT : transport;
+  }
+
+  /** Undefined where a header is cut short. */
+  private parseExtensions(
+    first: number,
+    from: number,
+    end: number,
+  ): { readonly protocol: number; readonly fragment: number; readonly at: number } | undefined {
+    let [protocol, fragment, at] = [first, 0, from];
+    for (;;) {
+      const isFragment = protocol === FRAGMENT_HEADER;
+      const isAuthentication = protocol === AUTHENTICATION_HEADER;
+      if (!isFragment && !isAuthentication && !OPTIONS.includes(protocol)) return { protocol, fragment, at };
+      const units = this.u8(at + 1);
+      const length = isFragment ? 8 : isAuthentication ? (units + 2) * 4 : (units + 1) * 8;
+      if (at + Math.max(length, 8) > end) return undefined;
+      const place = isFragment ? this.u16(at + 2) : 0;
+      if (place !== 0) fragment = ANY_FRAGMENT;
+      if ((place & FRAGMENT_OFFSET) !== 0) return { protocol, fragment: fragment | LATER_FRAGMENT, at };
       protocol = this.u8(at);
+      at += length;
     }
-    return { ipv6: l3, protocol, ...parseTransport(protocol, at, end), end };
   }
 
   private span(field: Field): Span | undefined {
@@ -305,7 +373,7 @@ export class Packet {
       case 'arp_tpa':
         return inside(arp, 24, 4);
       case 'nw_ttl':
-        return ipv4 ? inside(ipv4, 8, 1) : inside(ipv6, 7, 1);
+        return inside(this.layout.ttl, 0, 1);
       case 'ip_src':
         return inside(ipv4, 12, 4);
       case 'ip_dst':
@@ -337,7 +405,8 @@ export class Packet {
 
   /** The places of the checksums that cover a field. */
   private checksums(field: Field): number[] {
-    const { ipv4, tcp, udp, icmp, icmpv6 } = this.layout;
+    const { ipv4, icmp, summed } = this.layout;
+    const { tcp, udp, icmpv6 } = summed;
     const ofTransport = [tcp && tcp + 16, udp && this.u16(udp + 6) !== 0 ? udp + 6 : 0, icmpv6 && icmpv6 + 2];
     const ofHeader = ipv4 && ipv4 + 10;
     const places = (): number[] => {
@@ -385,7 +454,7 @@ export class Packet {
     for (const word of before) sum += ~word & 0xffff;
     for (const word of after) sum += word;
     while (sum > 0xffff) sum = (sum & 0xffff) + (sum >>> 16);
-    const isUdp = place === this.layout.udp + 6;
+    const isUdp = place === this.layout.summed.udp + 6;
     const corrected = ~sum & 0xffff;
     const written = isUdp && corrected === 0 ? 0xffff : corrected;
     this.bytes[place] = written >> 8;
@@ -418,9 +487,9 @@ export class Packet {
   }
 }
 
-function parseTransport(protocol: number, at: number, end: number): Transport {
+function transportBySize(protocol: number, at: number, end: number): Transport {
   const left = end - at;
-  if (protocol === TCP && left >= 20) return { ...NO_TRANSPORT, tcp: at };
+  if (protocol === TCP && left >= TCP_HEADER) return { ...NO_TRANSPORT, tcp: at };
   if (protocol === UDP && left >= 8) return { ...NO_TRANSPORT, udp: at };
   if (protocol === ICMP && left >= 8) return { ...NO_TRANSPORT, icmp: at };
   if (protocol === ICMPV6 && left >= 8) return { ...NO_TRANSPORT, icmpv6: at };
