@@ -18,7 +18,7 @@ describe('a read of a time before the horizon', () => {
     const { id } = await world.network('blue', '10.1.1.0/24');
     const position = (await world.get('/network/v2.0/networks?as_of=now')).headers.get('x-weir-as-of') ?? '';
     await time.advance(DAY_MS);
-    world.logOut();
+    world.forgetTokens();
     for (const name of ['red', 'green']) await world.put(`/network/v2.0/networks/${id}`, { network: { name } });
     const paths = ['/network/v2.0/networks', `/network/v2.0/networks/${id}`, '/network/v2.0/subnets'];
     const then = () => Promise.all(paths.map(async (path) => (await world.get(`${path}?as_of=${position}`)).body));
@@ -29,7 +29,7 @@ describe('a read of a time before the horizon', () => {
     expect(diffBefore).toMatchObject([{ fields: [{ field: 'name', before: 'blue', after: 'green' }] }]);
 
     const horizon = async () => {
-      world.logOut();
+      world.forgetTokens();
       return (await world.get('/weir/v1/read-models', 'admin')).body['read_models'][0].horizon as number;
     };
     expect(await horizon()).toBe(0);

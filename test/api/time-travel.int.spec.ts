@@ -1,3 +1,4 @@
+import { weir } from './command-line';
 import { TopWorld } from './top-world';
 
 interface Difference {
@@ -146,6 +147,31 @@ describe('what was, and who did it', () => {
     expect((await world.get(`/weir/v1/history?kind=network&id=secret`)).status).toBe(404);
     expect((await world.get(`/weir/v1/history?kind=network&id=${secret}`, 'admin')).status).toBe(200);
     expect((await world.get('/weir/v1/history?kind=site&id=paris')).status).toBe(404);
+  });
+
+  it('is told on the command line to whoever asks', async () => {
+    const history = await weir(world, 'demo', 'history', 'network', 'green', '-o', 'value');
+    expect(history.code).toBe(0);
+    expect(history.stdout).toMatch(/^\d+ \S+ NetworkCreated demo created network blue\n/);
+    expect(history.stdout).toContain('NetworkUpdated demo changed network green (name: blue → green)');
+    const changes = await weir(
+      world,
+      'admin',
+      'diff',
+      then,
+      '--project',
+      'demo',
+      '--kind',
+      'network',
+      'subnet',
+      '-o',
+      'value',
+    );
+    expect(changes.code).toBe(0);
+    expect(changes.stdout).toMatch(new RegExp(`^changed network green ${blue} name: blue → green demo \\d{4}-`, 'm'));
+    expect(changes.stdout).toMatch(new RegExp(`^deleted network gone ${gone}  demo \\d{4}-`, 'm'));
+    const nobody = await weir(world, 'demo', 'history', 'network', 'secret');
+    expect([nobody.code, nobody.stderr]).toEqual([1, "weir: There is no network 'secret'.\n"]);
   });
 
   it('refuses what it cannot mean', async () => {

@@ -29,12 +29,12 @@ export class TopWorld {
   /** With a clock of the test's, its timers run as the test says. */
   constructor(private readonly time?: Clock & Timers) {}
 
-  async start(): Promise<void> {
+  async start(clock: Clock = this.time ?? systemClock): Promise<void> {
     const logger = silentLogger;
     const failed = (error: unknown) => {
       throw error;
     };
-    const [clock, timers] = [this.time ?? systemClock, this.time ?? systemTimers];
+    const timers = this.time ?? systemTimers;
     this.storage = await sqliteStorage({ state: this.folder, timers, logger, failed });
     this.top = await createTop(
       {
@@ -75,7 +75,7 @@ export class TopWorld {
   }
 
   /** Tokens run out, also on a clock of the test's. */
-  logOut(): void {
+  forgetTokens(): void {
     this.tokens.clear();
   }
 

@@ -1,28 +1,11 @@
-import { execFile } from 'node:child_process';
-import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import Database from 'better-sqlite3';
-import { stringify } from 'yaml';
 import { verifySqliteFile } from '@weir/event-store/sqlite';
+import { weir } from './command-line';
 import { forge } from './forged-log';
 import { TopWorld } from './top-world';
 
-const ROOT = join(__dirname, '..', '..');
 jest.setTimeout(60_000);
-
-/** The weir command as it is in the source now, logged in as the admin. */
-async function weir(world: TopWorld, ...given: string[]) {
-  const clouds = join(world.state, 'test-clouds.yaml');
-  const auth = { auth_url: `${world.address}/identity/v3`, username: 'admin', password: world.password('admin') };
-  writeFileSync(clouds, stringify({ clouds: { weir: { auth: { ...auth, project_name: 'admin' } } } }));
-  const command = ['--conditions=weir-source', 'scripts/run-ts.mjs', 'apps/cli/src/main.ts', ...given];
-  const env = { ...process.env, OS_CLIENT_CONFIG_FILE: clouds };
-  return new Promise<{ code: number; stdout: string; stderr: string }>((resolve) => {
-    execFile(process.execPath, command, { cwd: ROOT, env }, (error, stdout, stderr) =>
-      resolve({ code: typeof error?.code === 'number' ? error.code : 0, stdout, stderr }),
-    );
-  });
-}
 
 async function done(world: TopWorld, path: string, body: unknown = {}) {
   const begun = await world.post(path, body, 'admin');
@@ -78,7 +61,7 @@ describe('the log of a Top with a site', () => {
   });
 
   it('is proved on the command line by the exit code', async () => {
-    const { code, stdout } = await weir(world, 'events', 'verify');
+    const { code, stdout } = await weir(world, 'admin', 'events', 'verify');
     expect(stdout).toMatch(/^The log is sound up to position \d+\.\nCompared with paris, up to position \d+\.\n$/);
     expect(code).toBe(0);
   });
@@ -122,7 +105,7 @@ describe('the log of a Top with a site', () => {
     database.prepare("update rm_networks set name = 'forged' where name = 'two'").run();
     database.close();
     await world.start();
-    const { code, stdout } = await weir(world, 'rebuild', '--check', '-o', 'json');
+    const { code, stdout } = await weir(world, 'admin', 'rebuild', '--check', '-o', 'json');
     expect(code).toBe(1);
     expect(JSON.parse(stdout)).toMatchObject({
       equal: false,
@@ -130,7 +113,7 @@ describe('the log of a Top with a site', () => {
       live: { row: { name: 'forged' } },
       rebuilt: { row: { name: 'two' } },
     });
-    const rebuilt = await weir(world, 'rebuild', 'networks', '-o', 'value');
+    const rebuilt = await weir(world, 'admin', 'rebuild', 'networks', '-o', 'value');
     expect([rebuilt.code, rebuilt.stdout]).toEqual([0, 'networks true\n']);
     expect((await done(world, '/weir/v1/read-models/check')).result.equal).toBe(true);
     const { body } = await world.get('/network/v2.0/networks?name=two');
@@ -145,7 +128,7 @@ describe('the log of a Top with a site', () => {
     forge(events(), (event) =>
       event.type === 'NetworkCreated' ? { ...event, data: event.data.replace('"one"', '"eno"') } : event,
     );
-    const inside = await weir(world, 'events', 'verify', '--file', events());
+    const inside = await weir(world, 'admin', 'events', 'verify', '--file', events());
     expect([inside.code, inside.stdout]).toEqual([0, 'The log is sound.\n']);
     await world.start();
     const found = await compared();
@@ -156,7 +139,7 @@ describe('the log of a Top with a site', () => {
       'anchor',
     ]);
     expect(found.problems[0].sites).toEqual(['paris']);
-    const { code, stdout } = await weir(world, 'events', 'verify');
+    const { code, stdout } = await weir(world, 'admin', 'events', 'verify');
     expect(code).toBe(1);
     expect(stdout).toContain(`the first wrong position is ${first?.position}`);
 
