@@ -34,8 +34,8 @@ export class Faults {
   private readonly copies = new Map<HostProcess, () => void>();
   private readonly bottomCopies = new Map<BottomProcess, () => void>();
   private topCopy: TopCopy | undefined;
-  /** The storms in which the Top, or a Bottom, was set back: both at once leave nobody who knows. */
-  private readonly setBackIn = { top: -1, bottom: -1 };
+  /** The storms in which one of each lost what it had stored, or was set back: a level and the one below it at once leave nobody who knows. */
+  private readonly setBackIn = { top: -1, bottom: -1, host: -1 };
   /** Whatever began before it is over. */
   private storm = 0;
 
@@ -183,7 +183,8 @@ export class Faults {
 
   private loseHost(): void {
     const host = oneOf(this.random, this.struck.hosts);
-    if (!host?.isUp) return;
+    if (!host?.isUp || this.setBackIn.bottom === this.storm) return;
+    this.setBackIn.host = this.storm;
     this.crash(host.name, host, () => {
       this.tell(`${host.name} loses all that it had stored`);
       host.lose();
@@ -196,6 +197,8 @@ export class Faults {
     if (!host) return;
     const restore = this.copies.get(host);
     if (restore) {
+      if (this.setBackIn.bottom === this.storm) return;
+      this.setBackIn.host = this.storm;
       this.copies.delete(host);
       this.tell(`the disk of ${host.name} is set back to the copy`);
       host.kill();
@@ -251,7 +254,8 @@ export class Faults {
       this.bottomCopies.set(bottom, bottom.copy());
       return;
     }
-    if (this.setBackIn.top === this.storm || (this.struck.isDeleting() && !this.ground.isUntamed)) return;
+    if (this.setBackIn.top === this.storm || this.setBackIn.host === this.storm) return;
+    if (this.struck.isDeleting() && !this.ground.isUntamed) return;
     this.bottomCopies.delete(bottom);
     this.setBackIn.bottom = this.storm;
     this.tell(`the disk of ${bottom.name} is set back to the copy`);
