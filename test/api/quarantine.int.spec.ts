@@ -89,6 +89,8 @@ describe('a Top restored from an older copy', () => {
 
     const refused = await world.post('/network/v2.0/networks', { network: { name: 'n' } });
     expect([refused.status, JSON.stringify(refused.body)]).toEqual([503, expect.stringContaining('quarantine')]);
+    const rehearsed = await world.post('/network/v2.0/networks?dry_run=true', { network: { name: 'n' } });
+    expect([rehearsed.status, rehearsed.body]).toEqual([503, refused.body]);
     expect((await world.get(`/compute/v2.1/servers/${kept.server}`)).status).toBe(200);
     expect((await world.get(`/compute/v2.1/servers/${lost.server}`)).status).toBe(404);
     expect((await world.get(`/weir/v1/sites/${paris.id}`, 'admin')).body['site'].divergence).toEqual({

@@ -16,11 +16,13 @@ const changed = z.looseObject({
   removed: z.array(z.string()),
 });
 const host = z.object({ flows: changed, groups: changed, meters: changed });
+const facts = z.array(z.looseObject({}));
 const answered = z.object({
   dry_run: z.looseObject({
     position: z.number(),
     events: z.array(z.looseObject({})),
-    facts: z.record(z.string(), z.array(z.looseObject({}))),
+    facts: z.record(z.string(), facts),
+    bindings: z.record(z.string(), facts),
     flows: z.record(
       z.string(),
       z.union([unknown, z.object({ hosts: z.record(z.string(), z.union([unknown, host])) })]),
@@ -39,11 +41,10 @@ export function printDryRun(answer: unknown, { output }: Output): void {
   }
   print(`Nothing was stored. Decided at position ${told.position}:`);
   print(rows(told.events, ['stream', 'type', 'data'], output));
-  for (const [site, facts] of Object.entries(told.facts)) {
+  for (const [site, below] of Object.entries(told.flows)) {
     print(`The site ${site} would be told:`);
-    print(rows(facts, ['op', 'kind', 'id'], output));
-    const below = told.flows[site];
-    const hosts = below && 'hosts' in below ? below.hosts : { [site]: below ?? { unknown: 'It was not asked.' } };
+    print(rows([...(told.facts[site] ?? []), ...(told.bindings[site] ?? [])], ['op', 'kind', 'id'], output));
+    const hosts = 'hosts' in below ? below.hosts : { [site]: below };
     const changes = Object.entries(hosts).flatMap(([name, would]) => changesOf(name, would));
     if (changes.length > 0) print(rows(changes, ['host', 'change', 'row'], output));
   }

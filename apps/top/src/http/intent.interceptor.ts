@@ -8,6 +8,7 @@ import { type Answer, Idempotency, RequestUnderWay } from '../orchestration/idem
 import { Rehearsals } from '../orchestration/rehearsals';
 import { Replays } from '../orchestration/replays';
 import { Previews } from '../sites/preview';
+import { Quarantine, TopInQuarantine } from '../sites/quarantine';
 import { type Asked, askedBy, fingerprintOf } from './asked';
 import { INTENT } from './documentation';
 import { dryRunView } from './dry-run';
@@ -27,6 +28,7 @@ export class IntentInterceptor implements NestInterceptor {
     private readonly replays: Replays,
     private readonly idempotency: Idempotency,
     private readonly previews: Previews,
+    private readonly quarantine: Quarantine,
   ) {}
 
   async intercept(context: ExecutionContext, next: CallHandler): Promise<Observable<unknown>> {
@@ -46,6 +48,7 @@ export class IntentInterceptor implements NestInterceptor {
   private async rehearse(exchange: Exchange): Promise<unknown> {
     const { requestId } = exchange;
     const rehearsed = await this.rehearsals.run(() => exchange.answer(requestId));
+    if (this.quarantine.active && rehearsed.events.length > 0) throw new TopInQuarantine();
     const preview = await this.previews.of(rehearsed.events);
     const token = this.replays.token({ fingerprint: exchange.fingerprint, requestId }, rehearsed);
     return exchange.give({ status: 200, headers: {}, body: dryRunView(rehearsed, preview, token) });
