@@ -551,8 +551,7 @@ describe('a Bottom', () => {
       world.time.jump(25 * 60 * 60 * 1000);
       world.topEvents.reports.length = 0;
       await world.startBottom();
-      await world.quiet();
-      expect(world.last('server', SERVER)).toBeUndefined();
+      await world.until(() => world.value('server', SERVER)?.status === 'gone');
     });
 
     it('names hosts that were there and do not come back', async () => {
