@@ -3,7 +3,7 @@ import { type Clock, conflict, type Logger, notFound, type Random, WeirError } f
 /** Long work that changes no intent; it goes on when nobody waits for it. */
 export interface Work {
   readonly id: string;
-  readonly kind: 'verify' | 'rebuild' | 'check' | 'diff';
+  readonly kind: 'verify' | 'rebuild' | 'check';
   readonly state: 'running' | 'finished' | 'failed';
   /** RFC 3339. */
   readonly startedAt: string;
