@@ -90,6 +90,31 @@ describe('an Idempotency-Key', () => {
     expect(await portsNamed('crowd')).toHaveLength(1);
   });
 
+  it('lets each of many clients that ask again and again be served once', async () => {
+    const CLIENTS = 24;
+    const { id } = await world.network('busy', '10.3.0.0/24');
+    const body = (name: string) => ({ port: { network_id: id, name } });
+    const answers = await Promise.all(
+      Array.from({ length: CLIENTS }, async (_, client) => {
+        const [key, name] = [newKey(), `c${client}`];
+        const ask = async (): Promise<Answer> => {
+          const answer = await keyed(key, 'POST', PORTS, body(name));
+          return answer.headers.has('retry-after') ? ask() : answer;
+        };
+        const asked = await Promise.all(Array.from({ length: 1 + (client % 3) }, ask));
+        return { name, asked };
+      }),
+    );
+    const { ports } = (await world.get(`${PORTS}?network_id=${id}`)).body as { ports: { id: string; name: string }[] };
+    const made = ports.filter(({ name }) => name.startsWith('c'));
+    expect(made.map(({ name }) => name).sort()).toEqual(answers.map(({ name }) => name).sort());
+    for (const { name, asked } of answers) {
+      expect(asked.filter((answer) => !isReplayed(answer))).toHaveLength(1);
+      const port = made.find((one) => one.name === name);
+      for (const answer of asked) expect([answer.status, answer.body['port'].id]).toEqual([201, port?.id]);
+    }
+  });
+
   it('means nothing to a dry run, and goes with a replay', async () => {
     const key = newKey();
     const dry = await world.send(

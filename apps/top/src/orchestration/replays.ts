@@ -36,6 +36,12 @@ class ReplayOutdated extends WeirError {
   }
 }
 
+class NoReplay extends WeirError {
+  constructor() {
+    super('invalid', 'X-Weir-Replay is no token of a dry run of this Top.');
+  }
+}
+
 type Work<T> = () => Promise<T>;
 
 /** Tokens that hold what a dry run drew, and the carrying out of exactly what it came to. */
@@ -68,9 +74,11 @@ export class Replays {
   open(token: string, fingerprint: string): Replay {
     const body = token.startsWith(PREFIX) ? token.slice(PREFIX.length) : '';
     const opened = /^[\w-]+$/.test(body) ? this.sealer.open(CONTEXT, Buffer.from(body, 'base64url')) : undefined;
-    if (!opened) throw invalid('X-Weir-Replay is no token of a dry run of this Top.');
+    if (!opened) throw new NoReplay();
     const inflated = inflateRawSync(opened, { maxOutputLength: MAX_REPLAY_BYTES }).toString();
-    const made = replay.parse(JSON.parse(inflated));
+    const { data: made } = replay.safeParse(JSON.parse(inflated));
+    // Of another version of this program.
+    if (!made) throw new NoReplay();
     if (made.fingerprint !== fingerprint) throw invalid('X-Weir-Replay is of another request, or of another user.');
     if (made.expiresAt <= this.clock.now()) throw conflict('The dry run is too long ago. Rehearse it again.');
     return made;
