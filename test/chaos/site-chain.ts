@@ -39,6 +39,7 @@ export class SiteChain {
   private readonly bottom: Bottom;
   private readonly journal: MemoryFactStore;
   private readonly links: readonly [top: Link, bottom: Link];
+  private readonly events = new RecordingEvents();
   private readonly membership = new MemoryMembership(() => 1);
   private readonly host: Host;
 
@@ -47,7 +48,7 @@ export class SiteChain {
     const random = seededRandom(seed);
     this.parts = { clock: time, timers: time, random, logger: silentLogger };
     const { parts } = this;
-    this.publisher = new Publisher({ name: 'top', facts, membership, events: new RecordingEvents(), ...parts });
+    this.publisher = new Publisher({ name: 'top', facts, membership, events: this.events, ...parts });
     membership.invite(TOKEN, SITE);
     this.journal = new MemoryFactStore({ generation: time.now() });
     const slice = new MemorySlice({ stateHolding: STATE_HOLDING });
@@ -135,6 +136,18 @@ export class SiteChain {
     ]
       .map(textOf)
       .sort();
+  }
+
+  /** Whenever the site was called reachable or not. */
+  get edges(): RecordingEvents['edges'] {
+    return this.events.edges;
+  }
+
+  /** Whether both levels below hear the one above. */
+  get isHeard(): boolean {
+    return (
+      this.bottom.publisher.status(HOST.name).reachability === 'reachable' && this.publisher.status(SITE).connected
+    );
   }
 
   /** What the switch was told so far. */
