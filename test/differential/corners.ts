@@ -61,6 +61,10 @@ export const CORNERS: readonly Corner[] = [
   corner('64 calls inside each other, and a group', calls(64, [{ type: 'group', group: 1 }]), {
     groups: [{ id: 1, type: 'all', buckets: [{ actions: [to(OUT)] }] }],
   }),
+  corner("a punt of a table's miss", [
+    row(0, {}, [punt, to(OUT)], { priority: 0, goto: 1 }),
+    row(1, IP, [punt], { priority: 0 }),
+  ]),
   corner('a punt and a copy before calls without end', [row(0, {}, [punt, to(OUT), again(0)])]),
   corner('over 4,096 look-ups', [
     row(0, {}, [to(OUT), ...Array.from({ length: 70 }, () => again(1))]),

@@ -5,7 +5,7 @@ import { OFPORTS } from './dummy-switch';
 /** What is read of each layer, and what is written into it: at these places of registers, with these values. */
 interface Layer {
   readonly match: Match;
-  /** What must hold beside it where the layer is written; ovs-vswitchd 3.1 dies of a write into ports that are not there. */
+  /** What must hold beside it where the layer is written: ovs-vswitchd 3.1 dies of ARP that is written into half a header. */
   readonly present?: Match;
   readonly read: readonly (readonly [Field, number, Field, number?])[];
   readonly write: Readonly<Partial<Record<Field, bigint>>>;

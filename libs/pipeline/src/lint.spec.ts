@@ -69,6 +69,20 @@ describe('lint', () => {
     expect(lintPlan({ ...plan(), groups: [] })).toContainEqual(expect.stringContaining('needs group'));
   });
 
+  it('finds a punt of a miss, and a row that writes into a header which may not be there', () => {
+    const punting = plan().flows.map((flow): Flow =>
+      flow.priority === 0 ? { ...flow, actions: [{ type: 'controller', userdata: 'why', maxLength: 9 }] } : flow,
+    );
+    expect(lintPlan({ ...plan(), flows: punting })).toContainEqual(expect.stringContaining('neither a drop'));
+    const careless = plan().flows.map((flow): Flow => {
+      const { arp_op: operation, arp_tpa: target, icmp_type: kind, ...match } = flow.match;
+      return (operation && target) || kind ? { ...flow, match } : flow;
+    });
+    const wrong = lintPlan({ ...plan(), flows: careless }).join('\n');
+    expect(wrong).toContain('writes arp_op whether it is there or not');
+    expect(wrong).toContain('writes icmp_type whether it is there or not');
+  });
+
   it('finds an address that two ports have, a key of two networks, and a port on two hosts', () => {
     const [first, second] = world.ports;
     const [blue, green] = world.networks;

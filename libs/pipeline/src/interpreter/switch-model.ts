@@ -89,9 +89,11 @@ interface Frame {
   readonly depth: number;
   /** Where the packet goes behind them. */
   readonly goto: number | undefined;
+  /** They are a table's last word, whose punts come for another reason than those that the connection asks for. */
+  readonly miss: boolean;
 }
 
-const PACKET_OUT: Frame = { table: 0, cookie: 0n, meter: undefined, depth: 0, goto: undefined };
+const PACKET_OUT: Frame = { table: 0, cookie: 0n, meter: undefined, depth: 0, goto: undefined, miss: false };
 
 /**
  * Open vSwitch as far as our flows use it: runs flows and groups on real bytes. Meters let everything through; timeouts never run
@@ -205,8 +207,9 @@ export class SwitchModel {
     run.taken.push(entry);
     const { flow } = entry;
     run.trace.push({ table, depth, flow, notes: [] });
-    const { cookie, meter, actions, goto } = flow;
-    this.carryOut(run, packet, actions, { table, cookie, meter, depth, goto });
+    const { cookie, meter, actions, goto, priority, match } = flow;
+    const miss = priority === 0 && Object.keys(match).length === 0;
+    this.carryOut(run, packet, actions, { table, cookie, meter, depth, goto, miss });
   }
 
   private carryOut(run: Run, packet: Packet, actions: readonly Action[], frame: Frame): void {
@@ -216,6 +219,10 @@ export class SwitchModel {
           this.output(run, packet, action.port);
           break;
         case 'controller':
+          if (frame.miss) {
+            run.note("a punt of a table's miss: nobody asks for it");
+            break;
+          }
           run.punts.push({
             userdata: action.userdata,
             frame: packet.frame().subarray(0, action.maxLength),
