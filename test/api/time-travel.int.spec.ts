@@ -1,5 +1,7 @@
-import { weir } from './command-line';
+import { buildCommandLine, weir } from './command-line';
 import { TopWorld } from './top-world';
+
+jest.setTimeout(60_000);
 
 interface Difference {
   readonly kind: string;
@@ -18,6 +20,7 @@ describe('what was, and who did it', () => {
   let gone = '';
   let server = '';
   beforeAll(async () => {
+    await buildCommandLine();
     await world.start();
     await world.site('paris', 'Paris', { 'paris-a': { vcpus: 8, ramMb: 16_384, diskGb: 100 } });
     ({ id: blue, subnet } = await world.network('blue', '10.1.1.0/24'));
@@ -98,6 +101,9 @@ describe('what was, and who did it', () => {
     const own = await types('demo');
     expect(own).not.toContain('fake-1');
     expect(own).not.toContain('paris-1');
+    expect(own).not.toContain('"paris"');
+    expect(own).not.toContain('site-');
+    expect(own).toContain('"type":"ServerActive","actor":"operator"');
     expect(own).toContain('mac_address');
   });
 
@@ -152,8 +158,8 @@ describe('what was, and who did it', () => {
   it('is told on the command line to whoever asks', async () => {
     const history = await weir(world, 'demo', 'history', 'network', 'green', '-o', 'value');
     expect(history.code).toBe(0);
-    expect(history.stdout).toMatch(/^\d+ \S+ NetworkCreated demo created network blue\n/);
-    expect(history.stdout).toContain('NetworkUpdated demo changed network green (name: blue → green)');
+    expect(history.stdout).toMatch(/^\d+ \S+ NetworkCreated demo req-\S+ created network blue\n/);
+    expect(history.stdout).toMatch(/NetworkUpdated demo req-\S+ changed network green \(name: blue → green\)/);
     const changes = await weir(
       world,
       'admin',
@@ -182,6 +188,7 @@ describe('what was, and who did it', () => {
       `then=${then}&now=1`,
       'then=1&kind=cloud',
       'then=1&marker=x',
+      'then=1&projct=demo',
     ])
       expect((await world.get(`/weir/v1/diff?${query}`)).status).toBe(400);
     for (const query of ['', 'kind=network', 'kind=cloud&id=x', `kind=network&id=${blue}&after=x`])

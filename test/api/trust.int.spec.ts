@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import Database from 'better-sqlite3';
 import { verifySqliteFile } from '@weir/event-store/sqlite';
-import { weir } from './command-line';
+import { buildCommandLine, weir } from './command-line';
 import { forge } from './forged-log';
 import { TopWorld } from './top-world';
 
@@ -38,6 +38,7 @@ describe('the log of a Top with a site', () => {
     return result;
   };
   beforeAll(async () => {
+    await buildCommandLine();
     await world.start();
     ({ fake } = await world.site('paris', 'Paris', { 'paris-a': { vcpus: 8, ramMb: 16_384, diskGb: 100 } }));
     for (const name of ['one', 'two', 'three']) {
@@ -163,5 +164,17 @@ describe('the log of a Top with a site', () => {
       expect.objectContaining({ position: last, problem: 'anchor', sites: ['paris'] }),
     );
     await done(world, '/weir/v1/read-models/rebuild');
+  });
+  it('that an operator decided about is proved by the seals that came after', async () => {
+    await world.until(async () => {
+      const { status } = await world.post('/weir/v1/sites/discard', {}, 'admin');
+      return status === 200;
+    }, 'the operator to be heard');
+    await world.network('five');
+    const position = await world.seal();
+    await world.until(() => fake.seals.at(-1)?.position === position, 'the site to be told of the next seal');
+    const found = await compared();
+    expect(found).toMatchObject({ sound: true, problems: [], sites: [{ last: position }] });
+    expect(found.sites[0].superseded).toBeGreaterThan(0);
   });
 });

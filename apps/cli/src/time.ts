@@ -82,7 +82,7 @@ export function addTime(program: Command): void {
       print(
         rows(
           output === 'table' || output === 'value' ? told : entries,
-          ['position', 'time', 'type', 'by', 'what'],
+          ['position', 'time', 'type', 'by', 'request_id', 'what'],
           output,
         ),
       );
