@@ -11,7 +11,7 @@ const JUMPS = [-2, 2, -720, 720].map((hours) => hours * HOUR_MS);
 const YEAR_MS = 365 * 24 * HOUR_MS;
 const EVERY_MS = 5_000;
 const LASTS_MS = 600_000;
-const CHAINS = scaled({ sample: 5, whole: 100 });
+const CHAINS = scaled({ sample: 2, whole: 100 });
 const ROUNDS = scaled({ sample: 8, whole: 100 });
 const ROOM = { vcpus: 100, ramMb: 100_000, diskGb: 1000 };
 

@@ -22,6 +22,7 @@ import { readOpenSeal } from './open-seal';
 
 const CHAOS = process.env['WEIR_CHAOS'] === '1';
 const FLIPS = CHAOS ? 20_000 : 400;
+const EDITS = CHAOS ? 1000 : 100;
 /** Of the cuts of a write-ahead log that are tried where not all are. */
 const CUTS = 150;
 const METADATA = { correlation: 'r', causation: 'r', actor: 'a', time: '2025-03-01T12:00:00.000Z' };
@@ -80,7 +81,7 @@ const FORGET_OPEN = 'delete from event_ids where open is not null';
 const changeOpen = (field: string, value: string) =>
   `update event_ids set open = json_set(open, '$.${field}', ${value}) where open is not null`;
 
-describe('a log of which rows were dropped, doubled or swapped', () => {
+describe('R5: a log of which rows were dropped, doubled or swapped', () => {
   const columns = 'revision, id, type, schema_version, data, metadata, digest, previous';
   const copy = (at: number, of: number) =>
     `insert into events (position, stream, ${columns})
@@ -209,7 +210,7 @@ describe('a log of which rows were dropped, doubled or swapped', () => {
   });
 });
 
-describe('a log of whose file bits were flipped', () => {
+describe('R5: a log of whose file bits were flipped', () => {
   /** Every value that the log's tables can be asked for, by every road to it. */
   function valuesRead(db: Database.Database): string {
     const reader = new EventReader(db);
@@ -281,7 +282,7 @@ describe('a log of whose file bits were flipped', () => {
   }, 60_000);
 });
 
-describe('a write-ahead log that was cut', () => {
+describe('R4: a write-ahead log that was cut', () => {
   const HEADER = 32;
   const FRAME = 24 + 4096;
 
@@ -369,7 +370,7 @@ describe('a write-ahead log that was cut', () => {
       expect([...new Set(events.values())].length).toBe(events.size);
       expect(complete.length - (events.get(ends.length - 2) ?? 0)).toBeLessThanOrEqual(3);
     },
-    CHAOS ? 3_600_000 : CHAOS ? 3_600_000 : 60_000,
+    CHAOS ? 3_600_000 : 60_000,
   );
 
   it('has every transaction before each page at which it can be cut, and opens', async () => {
@@ -402,6 +403,67 @@ describe('a write-ahead log that was cut', () => {
       expect(await store.checkRebuild()).toBeUndefined();
     }
   }, 60_000);
+});
+
+describe('R5, S27: a log that was edited', () => {
+  const COLUMNS = ['stream', 'revision', 'id', 'type', 'schema_version', 'data', 'metadata', 'digest', 'previous'];
+  /** Positions 1 to 27: seals at 11 and 22, the rest behind them open. */
+  const LAST = 27;
+
+  /** Answers what was done, and the first position that is wrong by it. */
+  function edit(db: Database.Database): { readonly sql: string; readonly first: number } {
+    const at = 1 + systemRandom.integer(LAST);
+    const other = 1 + ((at + systemRandom.integer(LAST - 1)) % LAST);
+    const column = COLUMNS[systemRandom.integer(COLUMNS.length)] ?? 'data';
+    const run = (first: number, ...statements: string[]) => {
+      db.exec(statements.join(';'));
+      return { sql: statements.join(';'), first };
+    };
+    const move = (from: number, to: number) => `update events set position = ${to} where position = ${from}`;
+    const copied = COLUMNS.map((name) =>
+      name === 'id' || name === 'stream' ? `${name} || '-again'` : name === 'previous' ? String(LAST) : name,
+    );
+    switch (systemRandom.integer(5)) {
+      case 0:
+        return run(at, `delete from events where position = ${at}`);
+      case 1:
+        return run(Math.min(at, other), move(at, -1), move(other, at), move(-1, other));
+      case 2:
+        return run(
+          LAST + 1,
+          `insert into events (position, ${COLUMNS.join()}) select ${LAST + 1}, ${copied.join()} from events where position = ${at}`,
+        );
+      case 3:
+        // Behind the last one nothing says where it should stand.
+        return run(at === LAST ? LAST + 5 : at, move(at, LAST + 5));
+      default: {
+        const changed: Readonly<Record<string, string>> = {
+          revision: 'revision + 100',
+          schema_version: 'schema_version + 1',
+          previous: 'previous + 1000',
+          digest: `zeroblob(32)`,
+          data: `json_set(data, '$.edited', 1)`,
+          metadata: `json_set(metadata, '$.actor', 'somebody')`,
+        };
+        return run(at, `update events set ${column} = ${changed[column] ?? `${column} || 'x'`} where position = ${at}`);
+      }
+    }
+  }
+
+  it(`names the first wrong position, ${EDITS} times`, async () => {
+    const { file } = await sealedTwice();
+    const edited = join(folder, 'edited.db');
+    const wrong: unknown[] = [];
+    for (let i = 0; i < EDITS; i++) {
+      copyFileSync(file, edited);
+      const db = new Database(edited);
+      const { sql, first } = edit(db);
+      const [found] = [...inspectLog(db)];
+      db.close();
+      if (found?.position !== first) wrong.push({ sql, first, found });
+    }
+    expect(wrong).toEqual([]);
+  }, 300_000);
 });
 
 describe('a log of an earlier layout', () => {
