@@ -12,7 +12,9 @@ export interface Ended {
 }
 
 /** The weir command as it is in the source now. */
-export const buildCommandLine = async (): Promise<void> => void (await buildPrograms());
+export async function buildCommandLine(): Promise<void> {
+  await buildPrograms();
+}
 
 /** The built command, logged in as one of the users. */
 export function weir(world: TopWorld, who: 'admin' | 'demo', ...given: readonly string[]): Promise<Ended> {
