@@ -63,6 +63,7 @@ export class Faults {
       [12, () => this.setBackHost()],
       [12, () => this.setBackTop()],
       [8, () => this.setBackBottom()],
+      [5, () => this.twoTops()],
       [3, () => this.jump()],
     ];
     let draw = this.random.integer(faults.reduce((sum, [weight]) => sum + weight, 0));
@@ -75,6 +76,7 @@ export class Faults {
     this.ground.trace.tell('world', 'calms down');
     const { top, bottoms, hosts, links } = this.struck;
     top.disk.full = false;
+    top.endRival();
     for (const { link } of links) {
       link.heal();
       link.faults = CALM;
@@ -229,11 +231,11 @@ export class Faults {
     this.setBackIn.top = this.storm;
     const keepFacts = this.random.integer(3) === 0;
     this.tell(
-      `the disk of the Top is set back to the copy, at position ${copy.length}${keepFacts ? ', but not its facts' : ''}`,
+      `the disk of the Top is set back to the copy, at position ${copy.events.length}${keepFacts ? ', but not its facts' : ''}`,
     );
     top.kill();
     top.setBack(copy, keepFacts);
-    setBack(copy.length);
+    setBack(copy.events.length);
     if (this.random.integer(2) === 0) {
       const uplinks = links.filter(({ name }) => name.endsWith('–top'));
       this.tell('no site can reach it');
@@ -243,6 +245,30 @@ export class Faults {
       });
     }
     top.start();
+  }
+
+  /** Another Top over a copy speaks in the place of ours for a while; ours lives on. */
+  private twoTops(): void {
+    const { top, bottoms, links } = this.struck;
+    if (!this.topCopy) {
+      this.tell('a copy is made of the disk of the Top');
+      this.topCopy = top.copy();
+      return;
+    }
+    if (this.setBackIn.bottom === this.storm || bottoms.some(({ disk }) => disk.standing().starting)) return;
+    this.setBackIn.top = this.storm;
+    this.tell(`the sites reach another Top, over the copy at position ${this.topCopy.events.length}`);
+    const uplinks = links.filter(({ name }) => name.endsWith('–top'));
+    const reconnect = () => {
+      for (const { link } of uplinks) link.breakConnections();
+    };
+    top.beginRival(this.topCopy);
+    reconnect();
+    this.later(() => {
+      this.tell('the sites reach our Top again');
+      top.endRival();
+      reconnect();
+    });
   }
 
   private setBackBottom(): void {

@@ -18,6 +18,7 @@ import { MemoryObserved } from '../../apps/top/src/sites/observed';
 import { type Disk, SimulatedEventStore } from './disk';
 import type { Ground } from './ground';
 import type { Mortal } from './mortal';
+import { logOf, RivalTop } from './rival-top';
 
 /** A supervisor starts a Top again that could not start. */
 const START_AGAIN_MS = 500;
@@ -33,7 +34,7 @@ export interface Api {
 }
 
 export interface TopCopy {
-  readonly length: number;
+  readonly events: readonly RecordedEvent[];
   readonly facts: MemoryFactStore | undefined;
 }
 
@@ -52,6 +53,7 @@ export class TopProcess {
   private copies = 0;
   private life: Mortal | undefined;
   private store: SimulatedEventStore | undefined;
+  private rival: RivalTop | undefined;
   running: Running | undefined;
 
   constructor(
@@ -63,8 +65,20 @@ export class TopProcess {
     return this.life !== undefined;
   }
 
+  /** Whoever believes to lead, and is reached. */
   serving(): { readonly publisher: Core['publisher']; readonly life: Mortal } | undefined {
+    if (this.rival) return this.rival.serving();
     return this.running && { publisher: this.running.core.publisher, life: this.running.life };
+  }
+
+  /** From here on the sites reach another Top, over a copy. */
+  beginRival(copy: TopCopy): void {
+    this.rival = new RivalTop(this.ground, copy);
+  }
+
+  endRival(): void {
+    this.rival?.kill();
+    this.rival = undefined;
   }
 
   /** Something was deleted for its users, and its site has yet to say that it is gone; also where it cannot be asked. */
@@ -92,14 +106,12 @@ export class TopProcess {
 
   /** What its state folder holds now. */
   copy(): TopCopy {
-    return { length: this.disk.log.events.length, facts: this.facts?.copy() };
+    return { events: [...this.disk.log.events], facts: this.facts?.copy() };
   }
 
   /** A dead one's state folder is an older copy from here on; its facts may be kept, which lie in a file of their own. */
-  setBack({ length, facts }: TopCopy, keepFacts: boolean): void {
-    const log = new MemoryLog();
-    for (const event of this.disk.log.events.slice(0, length)) log.push(event);
-    this.disk.log = log;
+  setBack({ events, facts }: TopCopy, keepFacts: boolean): void {
+    this.disk.log = logOf(events);
     if (!keepFacts) this.facts = facts;
     this.copies++;
   }
