@@ -13,3 +13,10 @@ export async function positionOf(
   if (Number(text) > head) throw invalid(`${parameter}: the log ends at position ${head}.`);
   return Number(text);
 }
+
+/** A position that only says where to read on: it may lie beyond the log. */
+export function positionIn(text: string | undefined, parameter: string): number {
+  if (text === undefined) return 0;
+  if (!/^\d{1,15}$/.test(text)) throw invalid(`'${parameter}' is a position.`);
+  return Number(text);
+}

@@ -9,6 +9,7 @@ import type { RecordedEvent, RowReader } from '@weir/event-store';
 import { invalid, notFound } from '@weir/kernel';
 import { many, one, parseLimit, type RawQuery } from '@weir/openstack-api';
 import { visibleRow } from '../http/listing';
+import { positionIn } from '../http/moment';
 import { type Asking, From } from '../http/request';
 import { Gateway } from '../orchestration/gateway';
 import { asOfPosition } from '../orchestration/past';
@@ -50,7 +51,7 @@ export class EventsController {
     const [kind, id] = [one(query['kind']), one(query['id'])];
     if (kind === undefined && id === undefined) {
       adminsOnly(caller);
-      const after = parseLimit(one(query['after'])) ?? 0;
+      const after = positionIn(one(query['after']), 'after');
       const events = await this.store.readAll(after, parseLimit(one(query['limit'])) ?? PAGE);
       return { events: events.map(eventView), next: events.at(-1)?.position ?? after };
     }

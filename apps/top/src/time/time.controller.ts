@@ -10,7 +10,7 @@ import {
 } from '@weir/domain';
 import { invalid } from '@weir/kernel';
 import { many, one, parseLimit, type RawQuery } from '@weir/openstack-api';
-import { positionOf } from '../http/moment';
+import { positionIn, positionOf } from '../http/moment';
 import { type Asking, From } from '../http/request';
 import { isAdmin } from '../identity/authentication';
 import { EventStore } from '../operations/ports';
@@ -141,10 +141,4 @@ function cookieIn(text: string): bigint {
   const cookie = /^(\d{1,20}|0[xX][0-9a-fA-F]{1,16})$/.test(text) ? BigInt(text) : -1n;
   if (cookie < 0n || cookie > MAX_COOKIE) throw invalid('A cookie is a decimal number, or 0x and up to 16 hex digits.');
   return cookie;
-}
-
-function positionIn(text: string | undefined, parameter: string): number {
-  if (text === undefined) return 0;
-  if (!/^\d{1,15}$/.test(text)) throw invalid(`'${parameter}' is a position.`);
-  return Number(text);
 }
