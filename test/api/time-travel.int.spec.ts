@@ -180,6 +180,12 @@ describe('what was, and who did it', () => {
     expect([nobody.code, nobody.stderr]).toEqual([1, "weir: There is no network 'secret'.\n"]);
   });
 
+  it('reads the log itself on from any position', async () => {
+    const { body } = await world.get('/weir/v1/events?limit=2&after=3', 'admin');
+    expect(body['events'].map((event: { position: number }) => event.position)).toEqual([4, 5]);
+    expect((await world.get('/weir/v1/events?after=5000', 'admin')).body).toEqual({ events: [], next: 5000 });
+  });
+
   it('refuses what it cannot mean', async () => {
     for (const query of [
       '',
