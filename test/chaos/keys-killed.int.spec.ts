@@ -7,7 +7,7 @@ import { waitFor } from '@weir/lab';
 import { scaled } from './scale';
 import { TopProcess } from './top-process';
 
-const KILLS = scaled({ sample: 4, whole: 100 });
+const KILLS = scaled({ sample: 3, whole: 100 });
 const CLIENTS = 8;
 /** Answers that a life gives before it is killed, at random up to this; and then within this, so that kills meet every phase. */
 const MOST_ANSWERS = 30;
