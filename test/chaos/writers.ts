@@ -28,6 +28,9 @@ const LASTING = ['id', 'name', 'project_id', 'network_id', 'cidr', 'gateway_ip',
 const TENANT = 'weir-demo';
 const IMAGE = '5a1f0000-0000-4000-8000-000000000001';
 const TINY = '1';
+/** Names that writers give, each once. */
+const WRITTEN = /^w\d+-\d+$/;
+const TRIES = 3;
 const NOT_FOUND = 404;
 const CONFLICT = 409;
 
@@ -48,6 +51,9 @@ export class Writers {
   refused = 0;
   unanswered = 0;
   tolerated = 0;
+  /** Asked again, since no answer came. */
+  repeated = 0;
+  private keys = 0;
   private stopping = false;
   private running: readonly Promise<void>[] = [];
 
@@ -87,6 +93,9 @@ export class Writers {
       const path = kind === 'server' ? `${COLLECTIONS.server}/detail` : COLLECTIONS[kind];
       const listed = await this.api.request<Readonly<Record<string, readonly Body[]>>>('GET', path, undefined, TENANT);
       const present = new Map(listed[`${kind}s`]?.map((body) => [body['id'] as string, body]));
+      const names = listed[`${kind}s`]?.map(({ name }) => name as string).filter((name) => WRITTEN.test(name)) ?? [];
+      const twice = names.filter((name, index) => names.indexOf(name) !== index);
+      faults.push(...twice.map((name) => `${kind} ${name} was made twice`));
       for (const [id, made] of this.made) {
         if (made.kind !== kind) continue;
         const body = present.get(id);
@@ -143,9 +152,7 @@ export class Writers {
 
   private async create(kind: Kind, asked: Body): Promise<string | undefined> {
     try {
-      const answer = (
-        await this.api.request<Readonly<Record<string, Body>>>('POST', COLLECTIONS[kind], { [kind]: asked }, TENANT)
-      )[kind];
+      const answer = (await this.posted(COLLECTIONS[kind], { [kind]: asked }))[kind];
       const id = answer?.['id'] as string;
       this.acknowledged++;
       this.made.set(id, { kind, answer: { ...asked, ...answer }, fate: 'kept' });
@@ -154,6 +161,21 @@ export class Writers {
       // Its network may be on its way out, its subnet or the zone full.
       this.note(`creating a ${kind}`, error, [NOT_FOUND, CONFLICT]);
       return undefined;
+    }
+  }
+
+  /** Every other one under a key, by which what was not answered is asked again: it must not be made twice. */
+  private async posted(path: string, body: Body): Promise<Readonly<Record<string, Body>>> {
+    const isKeyed = this.random.integer(2) === 0;
+    const headers = isKeyed ? { 'idempotency-key': `writer-${this.keys++}` } : {};
+    for (let tries = 1; ; tries++) {
+      try {
+        return await this.api.request<Readonly<Record<string, Body>>>('POST', path, body, TENANT, headers);
+      } catch (error) {
+        if (!isKeyed || error instanceof ApiRefused || tries >= TRIES || this.stopping) throw error;
+        this.repeated++;
+        await this.up();
+      }
     }
   }
 

@@ -24,6 +24,8 @@ export const FAILPOINTS = [
   'facts/after-commit',
   'acknowledgement/before-commit',
   'acknowledgement/after-commit',
+  'answer/before-commit',
+  'answer/after-commit',
   'identity/passwords-told',
   'identity/written',
 ] as const;

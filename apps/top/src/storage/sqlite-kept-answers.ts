@@ -16,6 +16,8 @@ export class SqliteKeptAnswers implements KeptAnswers {
   constructor(
     private readonly file: string,
     private readonly bounds = KEPT_BOUNDS,
+    /** Told where a test may let the process die. */
+    private readonly reached: (point: 'answer/before-commit' | 'answer/after-commit') => void = () => undefined,
   ) {
     this.database = new Database(file);
     this.database.pragma('journal_mode = WAL');
@@ -43,10 +45,12 @@ export class SqliteKeptAnswers implements KeptAnswers {
     const own = this.counted.get(owner, key)?.own ?? 0;
     // What a replaced one had is counted twice until the next sweep, which is no harm.
     if (own >= this.bounds.perOwner || this.bytes + value.length > this.bounds.bytes) throw new TooManyKeptAnswers();
+    this.reached('answer/before-commit');
     orNoSpace(() => this.written.run(key, owner, until, value));
     this.bytes += value.length;
     this.wal ??= open(`${this.file}-wal`, 'r+');
     await (await this.wal).datasync();
+    this.reached('answer/after-commit');
   }
 
   sweep(now: number): boolean {

@@ -32,7 +32,7 @@ export async function sqliteStorage(options: SqliteStorageOptions): Promise<Stor
     onFailure: failed,
   });
   const observed = new SqliteObserved(join(state, 'observed.db'));
-  const answers = new SqliteKeptAnswers(join(state, 'answers.db'));
+  const answers = new SqliteKeptAnswers(join(state, 'answers.db'), undefined, (point) => failpoints.at(point));
   const files: SqliteFactStore[] = [];
   return {
     store,

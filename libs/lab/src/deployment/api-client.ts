@@ -48,14 +48,20 @@ export class ApiClient {
   }
 
   /** Answers the body, undefined where there is none; rejects with ApiRefused. */
-  async request<T>(method: Method, path: string, body?: unknown, cloud = 'weir'): Promise<T> {
+  async request<T>(
+    method: Method,
+    path: string,
+    body?: unknown,
+    cloud = 'weir',
+    further: Readonly<Record<string, string>> = {},
+  ): Promise<T> {
     const token = await this.token(cloud);
     try {
-      return (await this.send(method, path, body, { 'x-auth-token': token })).body as T;
+      return (await this.send(method, path, body, { ...further, 'x-auth-token': token })).body as T;
     } catch (error) {
       if (!(error instanceof ApiRefused && error.status === UNAUTHORIZED)) throw error;
       this.tokens.delete(cloud);
-      const headers = { 'x-auth-token': await this.token(cloud) };
+      const headers = { ...further, 'x-auth-token': await this.token(cloud) };
       return (await this.send(method, path, body, headers)).body as T;
     }
   }
