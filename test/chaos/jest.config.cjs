@@ -12,6 +12,8 @@ module.exports = {
     '<rootDir>/test/chaos/**/*.{int,lab}.spec.ts',
     '<rootDir>/test/world/**/*.spec.ts',
     '<rootDir>/test/differential/**/*.spec.ts',
+    '<rootDir>/libs/event-store/src/sqlite/*.int.spec.ts',
+    '<rootDir>/libs/event-store/src/memory/memory.spec.ts',
   ],
   reporters: ['<rootDir>/deploy/jest-reporter.cjs'],
 };
