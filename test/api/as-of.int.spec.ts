@@ -65,9 +65,20 @@ describe('a read as of the past', () => {
     expect((await world.get('/network/v2.0/networks?as_of=2000-01-01T00:00:00Z')).headers.get('x-weir-as-of')).toBe(
       '0',
     );
-    for (const asOf of ['99999999', 'yesterday', '-1', ''])
+    for (const asOf of ['99999999', 'yesterday', '-1', '', '2026-02-30T00:00:00Z', '1&as_of=2'])
       expect((await world.get(`/network/v2.0/networks?as_of=${asOf}`)).status).toBe(400);
+    const spaced = await world.get('/network/v2.0/networks?as_of=2026-11-21T10:00:00+01:00');
+    expect(spaced.body['NeutronError'].message).toMatch(/^as_of: .* '\+' in a query is written %2B/);
     expect((await world.post('/network/v2.0/networks?as_of=1', { network: {} })).status).toBe(400);
+  });
+
+  it('ends the log itself there', async () => {
+    const position = Number(await head());
+    const read = await world.get(`/weir/v1/events?after=${position - 3}&as_of=${position - 1}`, 'admin');
+    expect(read.body['events'].map((event: { position: number }) => event.position)).toEqual([
+      position - 2,
+      position - 1,
+    ]);
   });
 
   it('obeys today’s policy', async () => {

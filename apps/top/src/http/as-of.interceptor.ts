@@ -2,6 +2,7 @@ import { type CallHandler, type ExecutionContext, Injectable, type NestIntercept
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { Observable } from 'rxjs';
 import { invalid } from '@weir/kernel';
+import { type RawQuery, single } from '@weir/openstack-api';
 import { EventStore } from '../operations/ports';
 import { asOfPosition } from '../orchestration/past';
 import { positionOf } from './moment';
@@ -16,6 +17,7 @@ export class AsOfInterceptor implements NestInterceptor {
     const { asOf } = request.weir;
     if (asOf === undefined) return next.handle();
     if (request.method !== 'GET') throw invalid('as_of is for reads; nothing can be changed in the past.');
+    single(request.query as RawQuery, 'as_of');
     const position = await positionOf(this.store, asOf, 'as_of');
     void context.switchToHttp().getResponse<FastifyReply>().header('x-weir-as-of', position);
     return new Observable((subscriber) => asOfPosition.run(position, () => next.handle().subscribe(subscriber)));

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { FastifyRequest } from 'fastify';
 import { canonicalJson, invalid } from '@weir/kernel';
-import { one, type RawQuery } from '@weir/openstack-api';
+import { one, type RawQuery, single } from '@weir/openstack-api';
 import type { Caller } from '../identity/authentication';
 
 /** What a client asks of its request beside the request itself. */
@@ -13,7 +13,7 @@ export interface Asked {
 
 /** Undefined where nothing is; throws `invalid` for what cannot be meant. */
 export function askedBy({ query, headers }: FastifyRequest): Asked | undefined {
-  const dryRun = one((query as RawQuery)['dry_run']);
+  const dryRun = single(query as RawQuery, 'dry_run');
   const replay = one(headers['x-weir-replay']);
   const key = one(headers['idempotency-key']);
   if (dryRun === undefined && replay === undefined && key === undefined) return undefined;

@@ -1,5 +1,5 @@
 import type { EventStore } from '@weir/event-store';
-import { invalid } from '@weir/kernel';
+import { invalid, WeirError } from '@weir/kernel';
 
 /** The position that a user names: by itself, by an RFC 3339 time, or as `now`. Throws `invalid` that names the parameter. */
 export async function positionOf(
@@ -8,10 +8,24 @@ export async function positionOf(
   parameter: string,
 ): Promise<number> {
   if (text === 'now') return store.head();
-  if (!/^\d+$/.test(text)) return store.positionAt(text);
+  if (!/^\d+$/.test(text)) return positionAtTime(store, text, parameter);
   const head = await store.head();
   if (Number(text) > head) throw invalid(`${parameter}: the log ends at position ${head}.`);
   return Number(text);
+}
+
+async function positionAtTime(store: Pick<EventStore, 'positionAt'>, text: string, parameter: string): Promise<number> {
+  try {
+    return await store.positionAt(text);
+  } catch (cause) {
+    if (!(cause instanceof WeirError && cause.reason === 'invalid')) throw cause;
+    // In a query a '+' is a space.
+    const hint = / \d{2}:\d{2}$/.test(text) ? " A '+' in a query is written %2B." : '';
+    throw invalid(
+      `${parameter}: '${text.slice(0, 64)}' is no position, no RFC 3339 time with its zone, and not 'now'.${hint}`,
+      { cause },
+    );
+  }
 }
 
 /** A position that only says where to read on: it may lie beyond the log. */

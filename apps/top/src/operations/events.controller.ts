@@ -7,7 +7,7 @@ import { EventStore } from './ports';
 import { type Verification, Verifier } from './verification';
 import type { RecordedEvent, RowReader } from '@weir/event-store';
 import { invalid, notFound } from '@weir/kernel';
-import { many, one, parseLimit, type RawQuery } from '@weir/openstack-api';
+import { many, one, onlyParameters, parseLimit, type RawQuery } from '@weir/openstack-api';
 import { visibleRow } from '../http/listing';
 import { positionIn } from '../http/moment';
 import { type Asking, From } from '../http/request';
@@ -48,11 +48,14 @@ export class EventsController {
 
   @Get()
   async list(@From() { caller }: Asking, @Query() query: RawQuery) {
+    onlyParameters(query, ['kind', 'id', 'after', 'limit', 'as_of']);
     const [kind, id] = [one(query['kind']), one(query['id'])];
+    const until = asOfPosition.getStore() ?? Infinity;
     if (kind === undefined && id === undefined) {
       adminsOnly(caller);
       const after = positionIn(one(query['after']), 'after');
-      const events = await this.store.readAll(after, parseLimit(one(query['limit'])) ?? PAGE);
+      const read = await this.store.readAll(after, parseLimit(one(query['limit'])) ?? PAGE);
+      const events = read.filter(({ position }) => position <= until);
       return { events: events.map(eventView), next: events.at(-1)?.position ?? after };
     }
     if (kind === undefined || id === undefined || many(query['id']).length > 1)
@@ -68,7 +71,6 @@ export class EventsController {
       if (table !== undefined && !visibleRow(rows, table, id, caller)) adminsOnlyElse404(caller, kind, id);
       return streamsOf(rows, kind, id);
     });
-    const until = asOfPosition.getStore() ?? Infinity;
     const read = await Promise.all(streams.map((stream) => this.store.readStream(stream)));
     const events = read.flat().filter((event) => event.position <= until);
     if (events.length === 0) throw notFound(`There is no ${kind} ${id.slice(0, 64)}.`);

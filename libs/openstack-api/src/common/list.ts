@@ -44,6 +44,21 @@ export function one(value: string | readonly string[] | undefined): string | und
   return typeof value === 'string' ? value : value?.[0];
 }
 
+/** Throws `invalid` for a parameter that is given twice: nobody can tell which one is meant. */
+export function single(query: RawQuery, name: string): string | undefined {
+  const values = many(query[name]);
+  if (values.length > 1) throw invalid(`The parameter '${name}' is given more than once.`);
+  return values[0];
+}
+
+/** Throws `invalid` for parameters that are not `known`: one that is misspelt must not be one that was never asked. */
+export function onlyParameters(query: RawQuery, known: readonly string[]): void {
+  const unknown = Object.keys(query).filter((name) => !known.includes(name));
+  if (unknown.length === 0) return;
+  const named = unknown.map((name) => `'${name.slice(0, 64)}'`).join(', ');
+  throw invalid(`Unrecognized parameter(s) ${named}; there ${known.length === 1 ? 'is' : 'are'} ${known.join(', ')}.`);
+}
+
 export function many(value: string | readonly string[] | undefined): readonly string[] {
   if (value === undefined) return [];
   return typeof value === 'string' ? [value] : value;
