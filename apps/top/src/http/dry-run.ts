@@ -1,14 +1,14 @@
 import type { RecordedEvent } from '@weir/event-store';
 import type { Answer } from '../orchestration/idempotency';
 import type { Rehearsed } from '../orchestration/rehearsals';
-import type { Preview } from '../sites/preview';
+import type { ShownPreview } from '../sites/preview-for-tenants';
 
 const TOO_LONG = 'The request draws too much for a header to hold.';
 
 /** What a dry run answers. */
 export function dryRunView(
   { position, events, result }: Rehearsed<Answer>,
-  { facts, bindings, flows, withoutBindingsOf }: Preview,
+  { facts, bindings, flows, withoutBindingsOf }: ShownPreview,
   token: string | undefined,
 ) {
   return {

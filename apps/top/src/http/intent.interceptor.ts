@@ -3,11 +3,13 @@ import { Reflector } from '@nestjs/core';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { lastValueFrom, type Observable, of } from 'rxjs';
 import { invalid } from '@weir/kernel';
-import type { Caller } from '../identity/authentication';
+import { onlyParameters, type RawQuery } from '@weir/openstack-api';
+import { type Caller, isAdmin } from '../identity/authentication';
 import { type Answer, Idempotency, RequestUnderWay } from '../orchestration/idempotency';
 import { Rehearsals } from '../orchestration/rehearsals';
 import { Replays } from '../orchestration/replays';
 import { Previews } from '../sites/preview';
+import { previewForTenants } from '../sites/preview-for-tenants';
 import { Quarantine, TopInQuarantine } from '../sites/quarantine';
 import { type Asked, askedBy, fingerprintOf } from './asked';
 import { INTENT } from './documentation';
@@ -33,23 +35,29 @@ export class IntentInterceptor implements NestInterceptor {
 
   async intercept(context: ExecutionContext, next: CallHandler): Promise<Observable<unknown>> {
     const request = context.switchToHttp().getRequest<FastifyRequest>();
+    const isIntent = this.reflector.get<true | undefined>(INTENT, context.getHandler()) !== undefined;
+    // A dry run that is misspelt would be the real thing.
+    if (isIntent) onlyParameters(request.query as RawQuery, ['dry_run']);
     const asked = askedBy(request);
     if (!asked) return next.handle();
     const { caller } = request.weir;
-    if (!caller || this.reflector.get<true | undefined>(INTENT, context.getHandler()) === undefined) {
+    if (!caller || !isIntent) {
       refuse(asked, request, caller);
       return next.handle();
     }
     const reply = context.switchToHttp().getResponse<FastifyReply>();
     const exchange = new Exchange(request, reply, next, fingerprintOf(request, caller));
-    return of(asked.dryRun === true ? await this.rehearse(exchange) : await this.carryOut(exchange, asked, caller));
+    return of(
+      asked.dryRun === true ? await this.rehearse(exchange, caller) : await this.carryOut(exchange, asked, caller),
+    );
   }
 
-  private async rehearse(exchange: Exchange): Promise<unknown> {
+  private async rehearse(exchange: Exchange, caller: Caller): Promise<unknown> {
     const { requestId } = exchange;
     const rehearsed = await this.rehearsals.run(() => exchange.answer(requestId));
     if (this.quarantine.active && rehearsed.events.length > 0) throw new TopInQuarantine();
-    const preview = await this.previews.of(rehearsed.events);
+    const whole = await this.previews.of(rehearsed.events);
+    const preview = isAdmin(caller) ? whole : previewForTenants(whole, caller.projectId ?? '');
     const token = this.replays.token({ fingerprint: exchange.fingerprint, requestId }, rehearsed);
     return exchange.give({ status: 200, headers: {}, body: dryRunView(rehearsed, preview, token) });
   }

@@ -13,6 +13,11 @@ export class Actors {
     return this.identities.user(actor)?.name ?? site() ?? actor;
   }
 
+  /** Not a site, nor the Top itself. */
+  isUser(actor: string): boolean {
+    return this.identities.user(actor) !== undefined;
+  }
+
   /** A project as its name or its id. */
   projectId(named: string): string {
     return this.identities.projectNamed(named)?.id ?? named;

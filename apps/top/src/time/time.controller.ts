@@ -9,7 +9,7 @@ import {
   type ResourceKind,
 } from '@weir/domain';
 import { invalid } from '@weir/kernel';
-import { many, one, parseLimit, type RawQuery } from '@weir/openstack-api';
+import { many, one, onlyParameters, parseLimit, type RawQuery } from '@weir/openstack-api';
 import { positionIn, positionOf } from '../http/moment';
 import { type Asking, From } from '../http/request';
 import { isAdmin } from '../identity/authentication';
@@ -23,6 +23,8 @@ import { Histories } from './history';
 
 const PAGE = 100;
 const MAX_COOKIE = 2n ** 64n - 1n;
+/** Whom tenants are told of where a site did it, or the Top by itself. */
+const OPERATOR = 'operator';
 /** What belongs to the operator: admins are told of it. */
 const OPERATORS_KINDS: readonly ResourceKind[] = ['site', 'zone'];
 
@@ -41,6 +43,7 @@ export class TimeController {
   /** `?kind=&id=` (an id or a name), oldest first; `after` and `limit` for a part of it. */
   @Get('history')
   async history(@From() { caller }: Asking, @Query() query: RawQuery) {
+    onlyParameters(query, ['kind', 'id', 'after', 'limit', 'as_of']);
     const [kind, named] = [kindIn(one(query['kind'])), one(query['id'])];
     if (kind === undefined || named === undefined || named === '')
       throw invalid("Name one resource by 'kind' and 'id' (its id or its name).");
@@ -53,7 +56,7 @@ export class TimeController {
     return {
       kind,
       id,
-      history: page.map((entry) => this.entryView(entry)),
+      history: page.map((entry) => this.entryView(entry, isAdmin(caller))),
       next: behind.length > page.length ? (page.at(-1)?.position ?? null) : null,
     };
   }
@@ -61,6 +64,7 @@ export class TimeController {
   /** `?then=&now=` (positions, RFC 3339 times or `now`), by kind and id; ask on with `marker`, and with the same positions. */
   @Get('diff')
   async diff(@From() { caller }: Asking, @Query() query: RawQuery) {
+    onlyParameters(query, ['then', 'now', 'project', 'kind', 'limit', 'marker']);
     const [from, to] = [one(query['then']), one(query['now']) ?? 'now'];
     if (from === undefined) throw invalid("'then' is a position or an RFC 3339 time.");
     const then = await positionOf(this.store, from, 'then');
@@ -84,7 +88,7 @@ export class TimeController {
       now,
       differences: differences.map(({ by, ...difference }) => ({
         ...differenceView(difference),
-        by: by.map((authorship) => this.authorView(authorship)),
+        by: by.map((authorship) => this.authorView(authorship, admin)),
       })),
       next,
     };
@@ -94,6 +98,7 @@ export class TimeController {
   @Get('blame/:cookie')
   async blame(@From() { caller }: Asking, @Param('cookie') text: string, @Query() query: RawQuery) {
     adminsOnly(caller);
+    onlyParameters(query, ['site', 'host']);
     const cookie = cookieIn(text);
     const { owner, created, hosts } = await this.blames.of(cookie, {
       site: one(query['site']),
@@ -103,25 +108,28 @@ export class TimeController {
       blame: {
         cookie: `0x${cookie.toString(16)}`,
         owner,
-        created: created && this.authorView(created),
+        created: created && this.authorView(created, true),
         hosts: hosts.map(({ facts, ...host }) => ({
           ...host,
           facts: facts.map(({ kind, id, event }) => ({
             kind,
             id,
             decided_by: event ? 'top' : host.site,
-            event: event && this.authorView(event),
+            event: event && this.authorView(event, true),
           })),
         })),
       },
     };
   }
 
-  private entryView({ differences, ...authorship }: HistoryEntry) {
-    return { ...this.authorView(authorship), changes: differences.map(differenceView) };
+  private entryView({ differences, ...authorship }: HistoryEntry, admin: boolean) {
+    return { ...this.authorView(authorship, admin), changes: differences.map(differenceView) };
   }
 
-  private authorView({ position, time, actor, request, type }: Authorship) {
+  /** Which site it was is the operator's to know. */
+  private authorView({ position, time, actor, request, type }: Authorship, admin: boolean) {
+    if (!admin && !this.actors.isUser(actor))
+      return { position, time, type, actor: OPERATOR, actor_name: OPERATOR, request_id: OPERATOR };
     return { position, time, type, actor, actor_name: this.actors.nameOf(actor), request_id: request };
   }
 }

@@ -123,7 +123,7 @@ export function addressesView(addresses: ServerModel['addresses']): Readonly<Rec
 }
 
 /** The same host looks different to each project, as in Nova. */
-function hostId(project: string, host: string): string {
+export function hostId(project: string, host: string): string {
   return createHash('sha224')
     .update(project + host)
     .digest('hex');
