@@ -35,7 +35,7 @@ const up = <K extends FactKind>(kind: K, which: string, body: FactBody<K>): Chan
   id: which,
   body,
 });
-const remove = (kind: FactKind, n: number): Change => ({
+const remove = (kind: Exclude<FactKind, 'departure'>, n: number): Change => ({
   op: 'delete',
   kind,
   id: uuid(kind === 'binding' ? 'port' : kind, n),
@@ -503,6 +503,60 @@ describe('a Bottom', () => {
       await world.time.advance(60_000);
       expect(world.value('server', SERVER)?.status).toBe('active');
       world.host('h1').link.heal();
+      await world.until(() => world.value('server', SERVER)?.status === 'gone');
+      expect(world.host('h1').running.size).toBe(0);
+    });
+  });
+
+  describe('that is told of a departure', () => {
+    const departure = (of: 'server' | 'port', n: number, by = n): Change =>
+      up('departure', uuid(of, n), { id: uuid(of, n), of, server: id('server', by) });
+
+    it('says at once that what is nowhere is gone, until it is not told any more', async () => {
+      await world.start('h1');
+      const position = world.commit(departure('server', 1), departure('port', 2));
+      await world.quiet();
+      expect(world.last('server', SERVER)).toMatchObject({ position, value: { status: 'gone' } });
+      expect(world.last('port', uuid('port', 2))).toMatchObject({ position, value: { status: 'gone' } });
+      world.commit(
+        ...(['server', 'port'] as const).map((of, n) => ({
+          ...remove('network', 1),
+          kind: 'departure',
+          id: uuid(of, n + 1),
+        })),
+      );
+      await world.quiet();
+      expect(world.records.gone()).toEqual([]);
+    });
+
+    it('tells the host of a port that departs alone, and the Top what that host says', async () => {
+      await world.start('h1', 'h2');
+      world.commit(network(1), server(1), port(1, 1));
+      await world.until(isActive(1));
+      world.commit(remove('port', 1), departure('port', 1));
+      await world.quiet();
+      expect(world.host('h1').has('departure', PORT)).toBe(true);
+      expect(world.host('h2').facts()).toEqual([]);
+      expect(world.value('port', PORT)?.status).not.toBe('gone');
+      world.host('h1').say('port', PORT, 1, { status: 'gone' });
+      await world.until(() => world.value('port', PORT)?.status === 'gone');
+    });
+
+    it('has a server removed of which it lost everything but what is told', async () => {
+      await world.start('h1');
+      world.commit(network(1), server(1), port(1, 1));
+      await world.until(isActive(1));
+      world.host('h1').stops = false;
+      world.commit(remove('server', 1), departure('server', 1));
+      await world.until(() => world.topEvents.reports.at(-1)?.cursor.position === world.topStore.head().position);
+      await world.stopBottom();
+      world.records.close();
+      world.records = new MemorySiteRecords();
+      world.slice = new MemorySlice({ stateHolding: STATE_HOLDING });
+      world.journal = memoryJournal(world.time, world.random);
+      world.host('h1').stops = true;
+      await world.startBottom({ recovering: true });
+      await world.join('h1', world.host('h1').key);
       await world.until(() => world.value('server', SERVER)?.status === 'gone');
       expect(world.host('h1').running.size).toBe(0);
     });

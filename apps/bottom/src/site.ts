@@ -143,6 +143,7 @@ export class Site implements Omit<FollowerSink, 'query'> {
       for (const line of plan.changed) this.take(line);
       for (const one of gone) this.observeGone(one);
       if (plan.orphaned.length > 0) this.leaveAlone(plan);
+      for (const line of plan.changed) this.takeDeparture(line);
       this.publish(before);
     });
     return Promise.resolve();
@@ -214,6 +215,7 @@ export class Site implements Omit<FollowerSink, 'query'> {
       this.recovering = false;
       this.replan = true;
       for (const server of this.departing.keys()) if (!this.placements.has(server)) this.release(server);
+      for (const fact of this.options.slice.facts()) this.takeDeparture({ type: 'upsert', ...fact });
       this.publish();
     });
   }
@@ -300,6 +302,7 @@ export class Site implements Omit<FollowerSink, 'query'> {
     if (!this.recovering) {
       for (const server of this.departing.keys()) if (!this.placements.has(server)) this.release(server);
     }
+    for (const fact of slice.facts()) this.takeDeparture({ type: 'upsert', ...fact });
     for (const { name } of hosts.all()) this.observeHost(name);
     this.observeCapacity();
     this.observeContradiction();
@@ -440,6 +443,37 @@ export class Site implements Omit<FollowerSink, 'query'> {
     return gone;
   }
 
+  /** What is to go and is nowhere is gone; where it is, its host is told of it until it is. */
+  private takeDeparture(line: FactLine): void {
+    const { records, clock } = this.options;
+    const change = line.kind === 'departure' ? changeOf(line) : undefined;
+    if (change?.op === 'delete') {
+      // The Top has heard that it is gone.
+      for (const kind of ['server', 'port'] as const) {
+        records.removeGone(kind, change.id);
+        this.values.forget(kind, change.id);
+      }
+    }
+    if (!change || !isUpsertOf(change, 'departure')) return;
+    const { id, of, server } = change.body;
+    const { position } = line;
+    const [host, found] = [this.placements.get(server)?.host, this.found.get(server)];
+    if (of === 'server') this.orphans.delete(server);
+    if (of === 'server' && (this.wanted.has(server) || this.departing.has(server))) return;
+    if (host === undefined && found === undefined && !this.recovering) {
+      if (records.gone().some((gone) => gone.kind === of && gone.id === id)) return;
+      const gone = { kind: of, id, position, at: clock.now() };
+      records.putGone(gone);
+      this.observeGone(gone);
+      return;
+    }
+    if (of === 'port') return;
+    records.putDeparting(server, position);
+    this.departing.set(server, position);
+    if (host !== undefined) this.put(server, host);
+    else if (found !== undefined) this.keepThere(server, found);
+  }
+
   private take(line: FactLine): void {
     const change = changeOf(line);
     if (!change) return;
@@ -487,7 +521,7 @@ export class Site implements Omit<FollowerSink, 'query'> {
         this.pending.delete(id as ServerId);
       }
       if (kept.has(`${kind}/${id}`)) {
-        if (kind === 'server')
+        if (kind === 'server' && !this.options.slice.get('departure', id))
           this.nameOrphan(id, 'The Top no longer asks for a server that runs here; it is left alone');
       } else if (isFactKind(kind)) this.slices.apply({ op: 'delete', kind, id });
     }

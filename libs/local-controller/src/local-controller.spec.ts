@@ -404,6 +404,40 @@ describe('an explicit delete', () => {
     expect(world.database.ports().map(({ name }) => name)).toEqual(['weir-vxlan']);
   });
 
+  it('of a port that it never had, or has forgotten, is answered when its departure is told', async () => {
+    await world.tell([...BLUE, ...web.lines]);
+    await world.settled();
+    const departure = (port: PortId) => fact('departure', { id: port, of: 'port', server: web.server });
+    await world.tell([departure(db.port)]);
+    await world.settled();
+    expect(world.value('port', db.port)).toEqual({ status: 'gone' });
+    expect(world.value('server', web.server)).toEqual({ status: 'active', host: 'paris-1' });
+    const [server] = web.lines.filter(({ kind }) => kind === 'server');
+    const without = { ...server, body: { ...(server?.body as FactBody<'server'>), ports: [] } } as Line;
+    await world.tell([without, tombstone('port', web.port), departure(web.port)]);
+    await world.settled();
+    expect(world.database.ports().map(({ name }) => name)).toEqual(['weir-vxlan']);
+    expect(world.value('port', web.port)).toEqual({ status: 'gone' });
+  });
+
+  it('of a server is said again after a restart, while its departure is told', async () => {
+    const departure = fact('departure', { id: web.server, of: 'server', server: web.server });
+    await world.tell([...BLUE, ...web.lines]);
+    await world.settled();
+    await world.tell([tombstone('server', web.server), departure]);
+    await world.settled();
+    await world.restart();
+    world.seen.clear();
+    await world.tell([]);
+    await world.settled();
+    expect(world.value('server', web.server)).toEqual({ status: 'gone' });
+    await world.tell([tombstone('departure', web.server)]);
+    world.seen.clear();
+    await world.settled();
+    for (const { kind, id: name } of world.controller.observations(true))
+      expect(`${kind} ${name}`).not.toBe(`server ${web.server}`);
+  });
+
   it('of another host’s port is for that host to call gone', async () => {
     await world.tell([...BLUE, ...web.lines, ...far.lines]);
     await world.tell([tombstone('port', far.port), tombstone('binding', far.port)]);

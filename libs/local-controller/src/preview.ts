@@ -19,7 +19,7 @@ export function preview(
   const after = new SliceAfter(slice, facts);
   const unplugged = ports.own().flatMap(({ externalIds }): EnvironmentChange[] => {
     const [port, server] = [externalIds[PORT_ID], externalIds[PORT_SERVER]];
-    const leaves = port !== undefined && server !== undefined && after.isDeleted('server', server);
+    const leaves = port !== undefined && server !== undefined && (after.departs(server) || after.departs(port));
     return leaves ? [{ type: 'local-port', port: port as PortId, ofport: undefined }] : [];
   });
   const newcomers = newcomersOf(slice, after).filter((port) => !environment.localPorts.has(port));
@@ -54,8 +54,9 @@ class SliceAfter implements Facts {
     return change.op === 'upsert' ? (change.body as FactBody<K>) : undefined;
   }
 
-  isDeleted(kind: FactKind, id: string): boolean {
-    return this.last.get(`${kind} ${id}`)?.op === 'delete';
+  /** This server, or this port. */
+  departs(id: string): boolean {
+    return this.last.get(`server ${id}`)?.op === 'delete' || this.last.get(`departure ${id}`)?.op === 'upsert';
   }
 
   /** The servers whose interfaces something is said of. */

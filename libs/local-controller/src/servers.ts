@@ -87,6 +87,7 @@ export class Servers {
   }
 
   take(line: FactLine): void {
+    if (line.kind === 'departure') return this.takeDeparture(line);
     if (line.kind !== 'server') return;
     const server = line.id as ServerId;
     const change = changeOf(line);
@@ -98,6 +99,24 @@ export class Servers {
       this.wanted.delete(server);
       this.outcomes.delete(server);
       for (const port of before?.ports ?? []) this.options.forget('port', port);
+    }
+  }
+
+  /** Also of what was never here: then it is gone. Once it was said, and heard, nothing more is. */
+  private takeDeparture(line: FactLine): void {
+    const change = changeOf(line);
+    const { forget } = this.options;
+    if (change?.op === 'upsert' && change.kind === 'departure') {
+      const { id, of, server } = change.body;
+      const { position } = line;
+      if (of === 'server') {
+        this.wanted.delete(server);
+        this.outcomes.delete(server);
+        this.leave({ kind: of, id: server, position });
+      } else if (!this.isLeaving(server)) this.leave({ kind: of, id: id as PortId, server, position });
+    } else if (line.type === 'delete') {
+      forget('server', line.id);
+      forget('port', line.id);
     }
   }
 

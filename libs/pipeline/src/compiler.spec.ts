@@ -130,6 +130,7 @@ function variants(fact: FactChange): FactChange[] {
     case 'binding':
       return [as({ endpoint: '198.51.100.2' }), as({ endpoint: '198.51.100.9' }), as({ endpoint: 'fd00::9' })];
     case 'server':
+    case 'departure':
       return [];
   }
 }

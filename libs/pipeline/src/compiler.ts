@@ -118,7 +118,7 @@ export class Compiler {
     for (const change of facts) {
       this.slice.apply(change);
       if (change.kind === 'binding') dirty.port.add(change.id);
-      else if (change.kind !== 'server') dirty[change.kind].add(change.id);
+      else if (change.kind !== 'server' && change.kind !== 'departure') dirty[change.kind].add(change.id);
     }
     for (const id of dirty.network) this.followNetwork(id, dirty);
     for (const id of dirty.router) this.followRouter(id, dirty);

@@ -122,6 +122,17 @@ export const bindingFact = z.object({
   endpoint: ip,
 });
 
+/**
+ * A server, or a port that is deleted alone, that is to go and was not seen gone yet. It is told until then, so that who forgot it, or never
+ * heard of it, hears of it again; the tombstone of the thing itself is told once.
+ */
+export const departureFact = z.object({
+  id: z.string().refine(isUuid, 'not a UUID'),
+  of: z.enum(['server', 'port']),
+  /** The server itself, or the one that the port is of. */
+  server: id<ServerId>(),
+});
+
 export const factSchemas = {
   network: networkFact,
   subnet: subnetFact,
@@ -131,6 +142,8 @@ export const factSchemas = {
   server: serverFact,
   /** The fact's id is the port's. */
   binding: bindingFact,
+  /** The fact's id is that of what departs. */
+  departure: departureFact,
 } as const;
 
 export type FactKind = keyof typeof factSchemas;

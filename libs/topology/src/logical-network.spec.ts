@@ -152,16 +152,23 @@ describe('the logical network', () => {
 
   it('takes the server back when it is deleting, its place and port when it is deleted', () => {
     const deleting = onServer('ServerDeleting', {});
-    expect(brief(last(serverRequested, serversPort, deleting))).toEqual(['delete server']);
-    expect(brief(last(serverRequested, serversPort, deleting, onServer('ServerDeleted', {})))).toEqual(['unplace']);
+    expect(brief(last(serverRequested, serversPort, deleting))).toEqual(['delete server', 'upsert departure']);
+    expect(brief(last(serverRequested, serversPort, deleting, onServer('ServerDeleted', {})))).toEqual([
+      'delete departure',
+      'unplace',
+    ]);
     expect(brief(last(serverRequested, serversPort, deleting, onPort('PortDeleted', {})))).toEqual(['delete port']);
     expect(brief(last(serverRequested, onServer('ServerDeleted', {})))).toEqual(['delete server', 'unplace']);
   });
 
   it('takes a port that is deleted alone off its server', () => {
     const changes = last(serverRequested, serversPort, onPort('PortDeleting', {}));
-    expect(brief(changes)).toEqual(['delete port', 'upsert server']);
+    expect(brief(changes)).toEqual(['delete port', 'upsert server', 'upsert departure']);
     expect(changes[1]).toMatchObject({ body: { ports: [] } });
+    expect(changes[2]).toMatchObject({ id: PORT, body: { of: 'port', server: SERVER } });
+    expect(last(serverRequested, serversPort, onPort('PortDeleting', {}), onPort('PortDeleted', {}))).toEqual([
+      { op: 'delete', kind: 'departure', id: PORT },
+    ]);
   });
 
   it('keeps a failed server, unless no host could ever hold it', () => {

@@ -48,6 +48,7 @@ export class LogicalNetwork {
   private readonly interfaces = new RehearsedMap<string, FactBody<'router-interface'>>(this.rehearsal);
   private readonly ports = new RehearsedMap<string, Port>(this.rehearsal);
   private readonly servers = new RehearsedMap<string, Server>(this.rehearsal);
+  private readonly departures = new RehearsedMap<string, FactBody<'departure'>>(this.rehearsal);
   private readonly bound = new RehearsedMap<string, FactBody<'binding'>>(this.rehearsal);
   /** Port facts as published. */
   private readonly published = new RehearsedMap<string, PortFact>(this.rehearsal);
@@ -186,14 +187,18 @@ export class LogicalNetwork {
       case 'PortDeleting': {
         const id = subject(event.stream, 'port');
         const known = this.ports.get(id);
-        return known ? this.setPort(id, { ...known, deleting: true }) : [];
+        const server = this.published.get(id)?.server;
+        return [
+          ...(known ? this.setPort(id, { ...known, deleting: true }) : []),
+          ...(server === undefined ? [] : this.put('departure', this.departures, { id, of: 'port', server })),
+        ];
       }
       case 'PortDeleted': {
         const id = subject(event.stream, 'port');
         const known = this.ports.get(id);
         const changes = known ? this.setPort(id, { ...known, deleting: true }) : [];
         this.ports.delete(id);
-        return changes;
+        return [...changes, ...this.drop('departure', this.departures, id)];
       }
 
       case 'ServerRequested':
@@ -225,11 +230,16 @@ export class LogicalNetwork {
           : this.changeServer(subject(event.stream, 'server'), { name: event.data.name });
       case 'ServerFailed':
         return event.data.capacityFreed ? this.unwant(subject(event.stream, 'server')) : [];
-      case 'ServerDeleting':
-        return this.unwant(subject(event.stream, 'server'));
-      case 'ServerDeleted': {
+      case 'ServerDeleting': {
         const id = subject(event.stream, 'server');
         const changes = this.unwant(id);
+        return this.servers.has(id)
+          ? [...changes, ...this.put('departure', this.departures, { id, of: 'server', server: id })]
+          : changes;
+      }
+      case 'ServerDeleted': {
+        const id = subject(event.stream, 'server');
+        const changes = [...this.unwant(id), ...this.drop('departure', this.departures, id)];
         return this.servers.delete(id) ? [...changes, { op: 'unplace', server: id }] : [];
       }
       default:

@@ -6,7 +6,7 @@ import { hostPlacement, sitePlacement, Span, type SpanChange, type SpanLevel } f
 
 type Fact = Extract<FactChange, { op: 'upsert' }>;
 
-const KINDS = ['network', 'subnet', 'router', 'router-interface', 'port', 'server', 'binding'] as const;
+const KINDS = ['network', 'subnet', 'router', 'router-interface', 'port', 'server', 'binding', 'departure'] as const;
 
 /** The nth id of a kind, a UUID that can be read; it fits wherever an id is asked for. */
 const id = (kind: FactKind, n: number) => uuid(kind, n) as never;
@@ -100,6 +100,13 @@ const binding = (n: number, host: string): Fact => ({
   id: id('port', n),
   body: { port: id('port', n), host, endpoint: ip(9) },
 });
+/** Of a server, with its id. */
+const departure = (n: number): Fact => ({
+  op: 'upsert',
+  kind: 'departure',
+  id: id('departure', n),
+  body: { id: id('departure', n), of: 'server', server: id('server', n) },
+});
 const remove = (kind: FactKind, n: number): SpanChange => ({
   op: 'delete',
   kind,
@@ -170,6 +177,7 @@ function spanFromScratch(changes: readonly SpanChange[], level: SpanLevel): stri
     for (const body of all('subnet')) if (networks.has(body.network)) give('subnet', body.id);
     for (const body of links) if (networks.has(body.network)) give('router-interface', body.id);
     for (const body of all('server')) if (placements.get(body.id) === where) give('server', body.id);
+    for (const body of all('departure')) if (placements.get(body.server) === where) give('departure', body.id);
     for (const body of ports) {
       if (!networks.has(body.network)) continue;
       give('port', body.id);
@@ -363,6 +371,7 @@ const anyChange: fc.Arbitrary<SpanChange> = fc.oneof(
   fc.tuple(upTo(6), places).map(([n, host]) => binding(n, host)),
   fc.tuple(upTo(4), places).map(([n, where]) => place(n, where)),
   upTo(4).map(unplace),
+  upTo(4).map(departure),
   fc.tuple(fc.constantFrom(...KINDS), upTo(6)).map(([kind, n]) => remove(kind, n)),
 );
 /** Everything that a span holds, in order. */

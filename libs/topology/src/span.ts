@@ -33,6 +33,7 @@ const KIND_ORDER: Readonly<Record<FactKind, number>> = {
   port: 4,
   server: 5,
   binding: 6,
+  departure: 7,
 };
 
 /** Networks that routers join, with everything on them: one place needs either all of it or nothing. */
@@ -130,11 +131,13 @@ export class Span {
   private readonly ports = new RehearsedMap<string, FactOf<'port'>>(this.rehearsal);
   private readonly servers = new RehearsedMap<string, FactOf<'server'>>(this.rehearsal);
   private readonly bindings = new RehearsedMap<string, FactOf<'binding'>>(this.rehearsal);
+  private readonly departures = new RehearsedMap<string, FactOf<'departure'>>(this.rehearsal);
   private readonly placements = new RehearsedMap<string, string>(this.rehearsal);
 
   private readonly subnetsOfNetwork = new Referrers(this.rehearsal);
   private readonly portsOfNetwork = new Referrers(this.rehearsal);
   private readonly portsOfServer = new Referrers(this.rehearsal);
+  private readonly departuresOfServer = new Referrers(this.rehearsal);
   private readonly interfacesOfNetwork = new Referrers(this.rehearsal);
   private readonly interfacesOfSubnet = new Referrers(this.rehearsal);
   private readonly interfacesOfRouter = new Referrers(this.rehearsal);
@@ -249,6 +252,10 @@ export class Span {
       case 'server':
         for (const place of this.deliveredTo(fact)) this.moves.give(place, fact);
         return;
+      case 'departure':
+        this.departuresOfServer.add(fact.body.server, fact.id);
+        for (const place of this.deliveredTo(fact)) this.moves.give(place, fact);
+        return;
       case 'binding':
         this.bind(fact);
         return;
@@ -293,6 +300,11 @@ export class Span {
       case 'server':
         for (const place of this.deliveredTo(fact)) this.moves.take(place, fact);
         this.servers.delete(fact.id);
+        return;
+      case 'departure':
+        for (const place of this.deliveredTo(fact)) this.moves.take(place, fact);
+        this.departuresOfServer.remove(fact.body.server, fact.id);
+        this.departures.delete(fact.id);
         return;
       case 'binding':
         this.hide(fact);
@@ -347,15 +359,17 @@ export class Span {
       .filter((port) => port !== undefined)
       .filter((port) => this.live.has(port));
 
+    const own = [fact, ...this.departuresOfServer.of(server).map((id) => this.departures.get(id))];
+
     for (const port of ports) this.hide(this.bindings.get(port.id));
     if (before !== undefined) {
-      if (fact) this.moves.take(before, fact);
+      for (const each of own) if (each) this.moves.take(before, each);
       for (const port of ports) this.vacate(port.body.network, before);
     }
     if (place === undefined) this.placements.delete(server);
     else this.placements.set(server, place);
     if (place !== undefined) {
-      if (fact) this.moves.give(place, fact);
+      for (const each of own) if (each) this.moves.give(place, each);
       for (const port of ports) this.occupy(port.body.network, place);
     }
     for (const port of ports) this.bind(this.bindings.get(port.id));
@@ -510,8 +524,9 @@ export class Span {
       case 'router-interface':
       case 'port':
         return this.live.has(fact) ? this.placesIn(this.componentOfNetwork.get(fact.body.network)) : [];
-      case 'server': {
-        const place = this.placements.get(fact.id);
+      case 'server':
+      case 'departure': {
+        const place = this.placements.get(fact.kind === 'server' ? fact.id : fact.body.server);
         return place === undefined ? [] : [place];
       }
       case 'binding': {
@@ -543,6 +558,7 @@ export class Span {
       port: this.ports,
       server: this.servers,
       binding: this.bindings,
+      departure: this.departures,
     };
     return maps[kind];
   }
@@ -561,6 +577,8 @@ function references(fact: Fact): string {
       return `${fact.body.router} ${fact.body.network} ${fact.body.subnet}`;
     case 'port':
       return `${fact.body.network} ${fact.body.server}`;
+    case 'departure':
+      return fact.body.server;
     default:
       return '';
   }

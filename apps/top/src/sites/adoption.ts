@@ -129,6 +129,7 @@ function readable(facts: readonly HeldFact[]): {
     port: [],
     server: [],
     binding: [],
+    departure: [],
   };
   const conflicts: AdoptionConflict[] = [];
   for (const { kind, id, body } of facts) {
