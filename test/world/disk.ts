@@ -1,9 +1,10 @@
 import type { Clock, Random, Timers } from '@weir/kernel';
 import type { FactKey, SliceRow, SliceRows, Standing } from '@weir/cascade';
 import { FIRST_STANDING } from '@weir/cascade';
+import type { MemoryFactStore } from '@weir/cascade/memory';
 import { views } from '@weir/domain';
 import { type Append, type AppendResult, type RecordedEvent, StoreFull } from '@weir/event-store';
-import { MemoryEventStore, type MemoryLog } from '@weir/event-store/memory';
+import { MemoryEventStore, MemoryLog } from '@weir/event-store/memory';
 
 /** A commit takes up to so long, and as long again until its writer hears of it. */
 const LONGEST_COMMIT_MS = 4;
@@ -17,6 +18,19 @@ interface Waiting {
 export interface Disk {
   log: MemoryLog;
   full: boolean;
+}
+
+/** What a Top's state folder held. */
+export interface TopCopy {
+  readonly events: readonly RecordedEvent[];
+  readonly facts: MemoryFactStore | undefined;
+}
+
+/** A log of its own with these events. */
+export function logOf(events: readonly RecordedEvent[]): MemoryLog {
+  const log = new MemoryLog();
+  for (const event of events) log.push(event);
+  return log;
 }
 
 /**

@@ -4,7 +4,8 @@ import type { Random } from '@weir/kernel';
 import type { BottomProcess } from './bottom-process';
 import { between, type Ground, oneOf } from './ground';
 import type { HostProcess } from './host-process';
-import type { TopCopy, TopProcess } from './top-process';
+import type { TopCopy } from './disk';
+import type { TopProcess } from './top-process';
 
 /** What a sound network does too. */
 const CALM = { ...NO_FAULTS, delayMs: [0, 3] } as const;

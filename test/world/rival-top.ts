@@ -1,12 +1,9 @@
 import { MemoryFactStore } from '@weir/cascade/memory';
-import type { RecordedEvent } from '@weir/event-store';
-import { MemoryLog } from '@weir/event-store/memory';
 import { type Core, startCore } from '../../apps/top/src/core';
 import { MemoryObserved } from '../../apps/top/src/sites/observed';
-import { type Disk, SimulatedEventStore } from './disk';
+import { type Disk, logOf, SimulatedEventStore, type TopCopy } from './disk';
 import type { Ground } from './ground';
 import type { Mortal } from './mortal';
-import type { TopCopy } from './top-process';
 
 /** A Top over a copy of another's state folder, while that one lives: both believe they lead. No tenant speaks to it. */
 export class RivalTop {
@@ -46,11 +43,4 @@ export class RivalTop {
     this.life.kill();
     void this.store.close();
   }
-}
-
-/** A log of its own with these events. */
-export function logOf(events: readonly RecordedEvent[]): MemoryLog {
-  const log = new MemoryLog();
-  for (const event of events) log.push(event);
-  return log;
 }

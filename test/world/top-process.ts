@@ -15,10 +15,10 @@ import { Gateway } from '../../apps/top/src/orchestration/gateway';
 import { Identifiers } from '../../apps/top/src/orchestration/identifiers';
 import type { Look } from '../../apps/top/src/orchestration/reads';
 import { MemoryObserved } from '../../apps/top/src/sites/observed';
-import { type Disk, SimulatedEventStore } from './disk';
+import { type Disk, logOf, SimulatedEventStore, type TopCopy } from './disk';
 import type { Ground } from './ground';
 import type { Mortal } from './mortal';
-import { logOf, RivalTop } from './rival-top';
+import { RivalTop } from './rival-top';
 
 /** A supervisor starts a Top again that could not start. */
 const START_AGAIN_MS = 500;
@@ -31,11 +31,6 @@ export interface Api {
   readonly ports: PortsController;
   readonly routers: RoutersController;
   readonly servers: Servers;
-}
-
-export interface TopCopy {
-  readonly events: readonly RecordedEvent[];
-  readonly facts: MemoryFactStore | undefined;
 }
 
 interface Running {
