@@ -6,7 +6,7 @@ import { difference, groupDifference, meterDifference } from '@weir/openflow';
 import { compileAll, HostSlice, KeyAllocator } from '@weir/pipeline';
 import { decodeFrame } from '@weir/packet';
 import { datagram } from '@weir/testing/topology';
-import type { FactChange } from '@weir/topology';
+import { type FactChange, SEAL_FACT } from '@weir/topology';
 import { HostSlices } from '../../apps/bottom/src/host-slices';
 import { type SiteChange, SiteFold } from '../../apps/top/src/sites/site-fold';
 import type { Ground } from './ground';
@@ -138,7 +138,9 @@ export class Oracle {
   private hostFacts(): void {
     for (const { bottom, hosts } of this.judged.sites) {
       const slices = new HostSlices();
-      for (const fact of bottom.slice.facts()) slices.apply({ op: 'upsert', ...fact } as unknown as FactChange);
+      // Seals of the log are the site's own to keep.
+      for (const fact of bottom.slice.facts())
+        if (fact.kind !== SEAL_FACT.kind) slices.apply({ op: 'upsert', ...fact } as unknown as FactChange);
       const said = new Map(bottom.records.hosts().map((host) => [host.name, host.said]));
       for (const { server, host } of bottom.records.placements())
         slices.place(server, { host, endpoint: said.get(host)?.endpoint });
