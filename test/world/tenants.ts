@@ -328,12 +328,10 @@ export class Tenants {
     });
   }
 
-  /** One of a running server too, but for what is not played: see the README. */
+  /** One of a running server too. */
   private somePort(api: Api, { asking }: Tenant): string | undefined {
     const project_id = asking.caller.projectId ?? '';
-    const free = this.ground.isUntamed ? {} : { device_owner: '' };
-    return oneOf(this.random, api.rows.live('rm_ports', { project_id, deleting: 0, ...free }))?.['id'] as
-      string | undefined;
+    return oneOf(this.random, api.rows.live('rm_ports', { project_id, deleting: 0 }))?.['id'] as string | undefined;
   }
 
   private some(api: Api, tenant: Tenant, table: string): string | undefined {
