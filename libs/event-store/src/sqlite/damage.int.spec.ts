@@ -253,6 +253,26 @@ describe('R5: a log of whose file bits were flipped', () => {
     return pages;
   }
 
+  it.each(['schema_version', 'position', 'metadata'])(
+    'reads the same where a letter of a name in its schema has changed its case: %s',
+    async (column) => {
+      const { file } = await sealedTwice();
+      const before = new Database(file);
+      const values = valuesRead(before);
+      before.unsafeMode();
+      before.pragma('writable_schema = on');
+      const changed = column.slice(0, -1) + column.slice(-1).toUpperCase();
+      before
+        .prepare(`update sqlite_schema set sql = replace(sql, ? || ' ', ? || ' ') where name = 'events'`)
+        .run(column, changed);
+      before.close();
+      const db = new Database(file, { readonly: true });
+      expect(db.pragma('table_info(events)')).toContainEqual(expect.objectContaining({ name: changed }));
+      expect(valuesRead(db)).toBe(values);
+      db.close();
+    },
+  );
+
   it(`tells every flip that changes a value, of ${FLIPS}`, async () => {
     const file = await original();
     const pages = pagesOfLog(file);

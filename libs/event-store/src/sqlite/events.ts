@@ -9,13 +9,15 @@ interface EventRow {
   readonly revision: number;
   readonly id: string;
   readonly type: string;
-  readonly schema_version: number;
+  readonly schemaVersion: number;
   readonly data: string;
   readonly metadata: string;
   readonly digest: Buffer;
 }
 
-const SELECT = 'select position, stream, revision, id, type, schema_version, data, metadata, digest from events';
+/** `as` throughout: else columns are named as the schema spells them, and a flipped bit changes the case of a letter there. */
+const SELECT =
+  'select position as position, stream as stream, revision as revision, id as id, type as type, schema_version as schemaVersion, data as data, metadata as metadata, digest as digest from events';
 
 function recorded(row: EventRow): RecordedEvent {
   try {
@@ -25,7 +27,7 @@ function recorded(row: EventRow): RecordedEvent {
       revision: row.revision,
       id: row.id,
       type: row.type,
-      schemaVersion: row.schema_version,
+      schemaVersion: row.schemaVersion,
       data: JSON.parse(row.data) as JsonObject,
       metadata: JSON.parse(row.metadata) as EventMetadata,
       digest: row.digest.toString('hex'),
