@@ -61,6 +61,15 @@ describe('the log of a Top with a site', () => {
     expect(result.sites[0].last).toBe(fake.seals.at(-1)?.position);
   });
 
+  it('is sound whatever is written while it is read', async () => {
+    const names = Array.from({ length: 20 }, (_, n) => `meanwhile-${n}`);
+    const [work] = await Promise.all([
+      done(world, '/weir/v1/events/verify'),
+      ...names.map((name) => world.network(name, undefined, 'admin')),
+    ]);
+    expect(work.result).toMatchObject({ sound: true, problems: [] });
+  });
+
   it('is proved on the command line by the exit code', async () => {
     const { code, stdout } = await weir(world, 'admin', 'events', 'verify');
     expect(stdout).toMatch(/^The log is sound up to position \d+\.\nCompared with paris, up to position \d+\.\n$/);
