@@ -9,7 +9,8 @@ import type { TopProcess } from './top-process';
 
 /** What a sound network does too. */
 const CALM = { ...NO_FAULTS, delayMs: [0, 3] } as const;
-const DAY_MS = 24 * 60 * 60 * 1000;
+const HOUR_MS = 60 * 60 * 1000;
+const JUMPS_MS = [-720, -2, 2, 720].map((hours) => hours * HOUR_MS);
 
 export interface Struck {
   readonly top: TopProcess;
@@ -174,9 +175,7 @@ export class Faults {
 
   private loseBottom(): void {
     const bottom = oneOf(this.random, this.struck.bottoms);
-    // What it has seen gone, and its Top has not heard of, nobody could tell any more: see "What is not played" in the README.
-    if (!bottom?.isUp || this.setBackIn.top === this.storm || (this.struck.isDeleting() && !this.ground.isUntamed))
-      return;
+    if (!bottom?.isUp || this.setBackIn.top === this.storm) return;
     this.crash(bottom.name, bottom, () => {
       this.tell(`${bottom.name} loses all that it had stored`);
       bottom.lose();
@@ -292,7 +291,7 @@ export class Faults {
   }
 
   private jump(): void {
-    const ms = between(this.random, -DAY_MS, DAY_MS);
+    const ms = oneOf(this.random, JUMPS_MS) ?? 0;
     this.tell(`the clock on the wall jumps by ${ms} ms`);
     this.ground.time.jump(ms);
   }
