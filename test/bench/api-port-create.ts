@@ -9,8 +9,8 @@ import { type Server, startProgram, startTop } from './servers';
 /** Ports created over HTTP by a Top's own process, beside a server that only appends what the Top appends. */
 
 const CLIENTS = 32;
-const ROUNDS = 5;
-const ROUND_S = 2;
+const ROUNDS = 11;
+const ROUND_S = 1;
 const WARM_UP_S = 3;
 
 /** What is sent, again and again, over as many connections as there are clients. */
