@@ -66,7 +66,7 @@ export class QuarantineController {
     raw: unknown,
   ) {
     adminsOnly(caller);
-    const { force } = parseBody(siteDecision, raw);
+    const { force } = parseBody(siteDecision, raw ?? {});
     await this.reconciliation[by](origin, { sites, force });
     return this.view();
   }

@@ -45,6 +45,8 @@ type Held = ReadonlyMap<SiteId, readonly HeldFact[]>;
 
 /** What an operator does about a quarantine. */
 export class Reconciliation {
+  private isDeciding = false;
+
   constructor(private readonly ports: ReconciliationPorts) {}
 
   /** Rejects with WeirError 'unavailable' when the site is not connected. */
@@ -55,23 +57,39 @@ export class Reconciliation {
   }
 
   /** The log wins there. With the last site that is decided about, the quarantine ends. */
-  async discard(origin: Origin, decision: Decision): Promise<void> {
-    const sites = await this.toDecide(decision);
-    const held = await this.heldAtEnd(sites, decision.force);
-    for (const siteId of sites)
-      await this.ports.run(origin, { command: () => settleDivergence({ siteId, by: 'discard' }) });
-    await this.end(origin, held);
+  discard(origin: Origin, decision: Decision): Promise<void> {
+    return this.alone(async () => {
+      const sites = await this.toDecide(decision);
+      const held = await this.heldAtEnd(sites, decision.force);
+      for (const siteId of sites)
+        await this.ports.run(origin, { command: () => settleDivergence({ siteId, by: 'discard' }) });
+      await this.end(origin, held);
+    });
   }
 
   /** What only the sites know is taken into the log first; where it cannot take all that a site has, it takes nothing of it and says why. */
-  async adopt(origin: Origin, decision: Decision): Promise<void> {
-    const sites = await this.toDecide(decision);
-    const held = await this.heldAtEnd(sites, decision.force);
-    for (const siteId of sites) {
-      await this.take(origin, siteId, held?.get(siteId) ?? (await this.held(siteId)));
-      await this.ports.run(origin, { command: () => settleDivergence({ siteId, by: 'adopt' }) });
+  adopt(origin: Origin, decision: Decision): Promise<void> {
+    return this.alone(async () => {
+      const sites = await this.toDecide(decision);
+      const held = await this.heldAtEnd(sites, decision.force);
+      for (const siteId of sites) {
+        await this.take(origin, siteId, held?.get(siteId) ?? (await this.held(siteId)));
+        await this.ports.run(origin, { command: () => settleDivergence({ siteId, by: 'adopt' }) });
+      }
+      await this.end(origin, held);
+    });
+  }
+
+  /** One decision at a time: another one's end would delete at the sites what this one is still taking into the log. */
+  private async alone(decide: () => Promise<void>): Promise<void> {
+    if (this.isDeciding)
+      throw conflict('Another decision about the quarantine is under way; look what it comes to first.');
+    this.isDeciding = true;
+    try {
+      await decide();
+    } finally {
+      this.isDeciding = false;
     }
-    await this.end(origin, held);
   }
 
   private async take(origin: Origin, siteId: SiteId, held: readonly HeldFact[]): Promise<void> {
@@ -137,11 +155,15 @@ export class Reconciliation {
   }
 
   private async held(siteId: SiteId): Promise<readonly HeldFact[]> {
+    const { publisher, rows } = this.ports;
+    const name = rows.get('rm_sites', { id: siteId })?.['name'] as string;
+    if (!publisher.status(siteId).connected)
+      throw unavailable(`Site '${name}' is not connected, so that what it holds is not known.`);
     const facts: HeldFact[] = [];
     for (let after: HeldFactsAnswer['next']; ;) {
-      const answer = await this.ports.publisher.query(siteId, HELD_FACTS, { ...(after && { after }) }, PAGE_TIMEOUT_MS);
+      const answer = await publisher.query(siteId, HELD_FACTS, { ...(after && { after }) }, PAGE_TIMEOUT_MS);
       const page = heldFactsAnswer.safeParse(answer);
-      if (!page.success) throw unavailable(`Site ${siteId} has not told what it holds in a form that this Top knows.`);
+      if (!page.success) throw unavailable(`Site '${name}' has not told what it holds in a form that this Top knows.`);
       facts.push(...page.data.facts);
       if (!page.data.next) return facts;
       after = page.data.next;
