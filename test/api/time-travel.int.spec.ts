@@ -197,6 +197,7 @@ describe('what was, and who did it', () => {
       'then=1&projct=demo',
     ])
       expect((await world.get(`/weir/v1/diff?${query}`)).status).toBe(400);
+    expect((await world.get('/weir/v1/diff?then=1&project=nobody', 'admin')).status).toBe(404);
     for (const query of ['', 'kind=network', 'kind=cloud&id=x', `kind=network&id=${blue}&after=x`])
       expect((await world.get(`/weir/v1/history?${query}`)).status).toBe(400);
     expect((await world.get('/weir/v1/history?kind=network&id=nobody')).status).toBe(404);

@@ -1,10 +1,11 @@
 import type { RowReader } from '@weir/event-store';
+import { notFound } from '@weir/kernel';
 import type { IdentityStore } from '../identity/identity-store';
 
 /** Names for the ids that stand in events: users, sites and the Top itself as actors, and projects. */
 export class Actors {
   constructor(
-    private readonly identities: Pick<IdentityStore, 'user' | 'projectNamed'>,
+    private readonly identities: Pick<IdentityStore, 'user' | 'project' | 'projectNamed'>,
     private readonly rows: RowReader,
   ) {}
 
@@ -18,8 +19,10 @@ export class Actors {
     return this.identities.user(actor) !== undefined;
   }
 
-  /** A project as its name or its id. */
+  /** A project as its name or its id; throws `not-found`, since nothing ever changed in one that is misspelt. */
   projectId(named: string): string {
-    return this.identities.projectNamed(named)?.id ?? named;
+    const project = this.identities.projectNamed(named) ?? this.identities.project(named);
+    if (!project) throw notFound(`There is no project '${named.slice(0, 64)}'.`);
+    return project.id;
   }
 }
