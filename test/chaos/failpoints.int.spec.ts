@@ -21,11 +21,13 @@ const LATEST_HIT = 30;
 const DEADLINE_MS = 60_000;
 const BUSY = { WEIR_BUSY_UPKEEP: '1' };
 const MODES = ['exit', 'throw', 'sleep:20'] as const;
+/** Of a store that fails behind a commit: what was refused may be done, and be gone when it is to be taken back. */
+const UNCERTAIN = [404, 500, 503];
 
 /** Reached once a life, and before a Top listens. */
 const AT_FIRST_START: readonly Failpoint[] = ['identity/passwords-told', 'identity/written'];
-/** Reached once in a rebuild or a pruning. */
-const SELDOM = /^(rebuild|prune)\//;
+/** Reached once in each round of upkeep. */
+const SELDOM = /^(seal|rebuild|prune)\//;
 const UNDER_WRITERS = FAILPOINTS.filter((point) => !AT_FIRST_START.includes(point));
 
 jest.setTimeout(600_000);
@@ -53,12 +55,12 @@ describe('R2: a Top that dies at a named point', () => {
     rmSync(folder, { recursive: true });
   });
 
-  async function begin(random: Random): Promise<void> {
+  async function begin(random: Random, mode: (typeof MODES)[number] = 'exit'): Promise<void> {
     await top.start();
     const zone = await tenancy.addSite(ROOM);
     const grounds = [await tenancy.ground('wide', '10.99.0.0/16'), await tenancy.ground('narrow', '10.98.0.0/26')];
     // While a failpoint throws, what the store says of itself is no surprise.
-    writers = new Writers(top.api, random, grounds, zone, () => up, [500, 503]);
+    writers = new Writers(top.api, random, grounds, zone, () => up, mode === 'throw' ? UNCERTAIN : [500, 503]);
     writers.start(WRITERS);
   }
 
@@ -66,7 +68,10 @@ describe('R2: a Top that dies at a named point', () => {
   async function nextLife(armed: Readonly<Record<string, string>>): Promise<void> {
     up = new Promise((resolve) => (release = resolve));
     await top.kill();
-    await top.start({ ...BUSY, ...armed });
+    await top.start({ ...BUSY, ...armed }).catch((error: unknown) => {
+      // Also what a start does may reach the point.
+      if (!top.output.includes('failpoint ')) throw error;
+    });
     release();
   }
 
@@ -105,10 +110,10 @@ describe('R2: a Top that dies at a named point', () => {
     'has everything that it acknowledged, once (run %i)',
     async (seed) => {
       const random = seededRandom(seed);
-      await begin(random);
+      const mode = isWhole ? (MODES[seed % MODES.length] ?? 'exit') : 'exit';
+      await begin(random, mode);
       const points = isWhole ? UNDER_WRITERS : sample(UNDER_WRITERS, SAMPLE, random);
       for (const point of points) {
-        const mode = isWhole ? (MODES[seed % MODES.length] ?? 'exit') : 'exit';
         const hit = 1 + random.integer(SELDOM.test(point) ? 2 : LATEST_HIT);
         await nextLife({ WEIR_FAILPOINTS: `${point}=${mode}@${hit}` });
         await told(point);

@@ -30,6 +30,8 @@ const IMAGE = '5a1f0000-0000-4000-8000-000000000001';
 const TINY = '1';
 /** Names that writers give, each once. */
 const WRITTEN = /^w\d+-\d+$/;
+/** Answers behind which a write may stand: where they are not allowed, they are faults in any case. */
+const UNCERTAIN = [404, 500, 503];
 const TRIES = 3;
 const NOT_FOUND = 404;
 const CONFLICT = 409;
@@ -131,7 +133,7 @@ export class Writers {
   private async createSubnet(own: Own, name: string): Promise<void> {
     const network = this.pick(own.networks);
     if (network === undefined) return;
-    const cidr = `10.${own.number}.${own.made % 256}.0/24`;
+    const cidr = `${10 + (own.made >> 8)}.${own.number}.${own.made % 256}.0/24`;
     await this.create('subnet', { name, network_id: network, ip_version: 4, cidr });
   }
 
@@ -198,7 +200,9 @@ export class Writers {
     } catch (error) {
       // A network with ports stays.
       this.note(`deleting ${made.kind} ${id}`, error, made.kind === 'network' ? [CONFLICT] : []);
-      if (error instanceof ApiRefused) for (const each of going) each.fate = 'kept';
+      // A store that fails behind its commit has done what it says it could not.
+      const isUnknown = !(error instanceof ApiRefused) || UNCERTAIN.includes(error.status);
+      if (!isUnknown) for (const each of going) each.fate = 'kept';
     }
   }
 
