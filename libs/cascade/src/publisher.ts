@@ -118,12 +118,13 @@ export class Publisher {
     request: Cursor & { readonly generation: number },
     stream: OutgoingStream,
   ): Promise<Refusal | undefined> {
-    if (this.closed) throw unavailable('The publisher is stopping.');
+    this.assertOpen();
     if (request.generation > Math.max(HIGHEST_SHOWN, this.generation)) throw invalid('No publisher is so old.');
     const follower = this.follower(name);
     if (!follower.followed && !this.inQuarantine) {
       await this.options.membership.followed(name);
       follower.followed = true;
+      this.assertOpen();
     }
     // Who begins it is told why, and comes again.
     const isQuarantined = this.inQuarantine;
@@ -138,6 +139,15 @@ export class Publisher {
     this.acceptCursor(follower, request);
     this.open(follower, request, stream);
     return undefined;
+  }
+
+  /** Nobody is to follow it any more. */
+  get isClosed(): boolean {
+    return this.closed;
+  }
+
+  private assertOpen(): void {
+    if (this.closed) throw unavailable('The publisher is stopping.');
   }
 
   get quarantined(): boolean {

@@ -221,3 +221,27 @@ describe('the publisher’s HTTP calls', () => {
     expect(await response.text()).toBe('another handler');
   });
 });
+
+describe('a publisher that is stopping', () => {
+  it('lets its server close, however often its followers ask again', async () => {
+    const { server, url } = await serve(() => publisher);
+    const publisher = new Publisher({
+      ...{ name: 'top', facts: new MemoryFactStore({ generation: 7 }), membership: new MemoryMembership(() => 7) },
+      ...{ events: new RecordingEvents(), clock: systemClock, timers: systemTimers, random: systemRandom },
+      logger: silentLogger,
+    });
+    publisher.close();
+    const agent = new http.Agent({ keepAlive: true });
+    const ask = () =>
+      new Promise<http.IncomingMessage>((resolve, reject) => {
+        http
+          .get(`${url}/cascade/v1/facts`, { agent }, (response) => {
+            response.resume().on('end', () => resolve(response));
+          })
+          .on('error', reject);
+      });
+    expect((await ask()).headers.connection).toBe('close');
+    agent.destroy();
+    await new Promise((resolve) => server.close(resolve));
+  });
+});

@@ -19,7 +19,7 @@ export function cascadeHttpHandler(publisher: Publisher, { logger }: { readonly 
     const path = url.pathname.slice(PREFIX.length);
     const key = /^Bearer (\S+)$/i.exec(request.headers.authorization ?? '')?.[1];
     const answer = await answerTo(request, response, path, key, url.searchParams);
-    if (answer && !response.destroyed) send(response, answer);
+    if (answer && !response.destroyed) send(response, answer, publisher.isClosed);
     return true;
   };
 
@@ -79,13 +79,14 @@ async function bodyOf(request: IncomingMessage, limit: number): Promise<string> 
   return Buffer.concat(chunks).toString('utf8');
 }
 
-function send(response: ServerResponse, { status, body }: EndpointAnswer): void {
+function send(response: ServerResponse, { status, body }: EndpointAnswer, isLast: boolean): void {
   const text = JSON.stringify(body);
   response.writeHead(status, {
     'content-type': 'application/json',
     'content-length': Buffer.byteLength(text),
-    // The rest of a body that was not read whole cannot be told from a next request.
-    ...(!response.req.complete && { connection: 'close' }),
+    // The rest of a body that was not read whole cannot be told from a next request, and a follower that asks again and again on
+    // one connection would keep a server that is closing open for ever.
+    ...((isLast || !response.req.complete) && { connection: 'close' }),
   });
   response.end(text);
 }
