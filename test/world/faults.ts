@@ -86,8 +86,15 @@ export class Faults {
     for (const process of [top, ...bottoms, ...hosts]) if (!process.isUp) process.start();
   }
 
+  /** A Bottom that was set back has only its Top to tell it so: see "What is not played" in the README. */
+  private line() {
+    const { links } = this.struck;
+    const isNeeded = this.setBackIn.bottom === this.storm && !this.ground.isUntamed;
+    return oneOf(this.random, isNeeded ? links.filter(({ name }) => !name.endsWith('–top')) : links);
+  }
+
   private cut(): void {
-    const one = oneOf(this.random, this.struck.links);
+    const one = this.line();
     if (!one) return;
     this.tell(`the line ${one.name} is cut`);
     one.link.cut();
@@ -98,7 +105,7 @@ export class Faults {
   }
 
   private silence(): void {
-    const one = oneOf(this.random, this.struck.links);
+    const one = this.line();
     const way = oneOf(this.random, ['down', 'up', 'both'] as const);
     if (!one || !way) return;
     this.tell(`the line ${one.name} carries nothing any more (${way}), and nobody is told`);
@@ -110,7 +117,7 @@ export class Faults {
   }
 
   private spoil(): void {
-    const one = oneOf(this.random, this.struck.links);
+    const one = this.line();
     if (!one) return;
     const chance = () => oneOf(this.random, [0, 0, 50, 200, 600]) ?? 0;
     const delayMs = [0, between(this.random, 0, 400)] as const;
@@ -125,7 +132,7 @@ export class Faults {
 
   /** A run of lines is lost, and nothing of the connection shows it but what comes after. */
   private swallow(): void {
-    const one = oneOf(this.random, this.struck.links);
+    const one = this.line();
     if (!one) return;
     const ms = between(this.random, 100, 3000);
     this.tell(`the line ${one.name} loses all lines of the next ${ms} ms`);
@@ -139,7 +146,7 @@ export class Faults {
   }
 
   private crash(name: string, process: Process, meanwhile: () => void = () => undefined): void {
-    if (!process.isUp) return;
+    if (!process.isUp || (name === 'top' && this.setBackIn.bottom === this.storm && !this.ground.isUntamed)) return;
     this.tell(`${name} is killed`);
     process.kill();
     meanwhile();
@@ -282,6 +289,12 @@ export class Faults {
     }
     if (this.setBackIn.top === this.storm || this.setBackIn.host === this.storm) return;
     if (this.struck.isDeleting() && !this.ground.isUntamed) return;
+    if (!this.struck.top.isUp && !this.ground.isUntamed) return;
+    for (const { name, link } of this.struck.links) {
+      if (!name.endsWith('–top')) continue;
+      link.heal();
+      link.faults = CALM;
+    }
     this.bottomCopies.delete(bottom);
     this.setBackIn.bottom = this.storm;
     this.tell(`the disk of ${bottom.name} is set back to the copy`);
