@@ -12,17 +12,21 @@ export class ErrorFilter implements ExceptionFilter {
     const request = host.switchToHttp().getRequest<FastifyRequest>();
     const reply = host.switchToHttp().getResponse<FastifyReply>();
     const answer = answerTo(error, request.url);
-    if (answer.status >= 500)
-      this.logger.error(UNEXPECTED, {
-        requestId: request.weir.requestId,
-        method: request.method,
-        path: request.routeOptions.url,
-        chain: chain(error),
-      });
+    if (answer.status >= 500) this.note(error, request);
     void reply
       .status(answer.status)
       .type(typeof answer.body === 'string' ? 'text/plain' : 'application/json')
       .send(answer.body);
+  }
+
+  /** What is refused for now is no fault, and a client that asks again is refused as often: no stack, and no error. */
+  private note(error: unknown, request: FastifyRequest): void {
+    const { method, routeOptions, weir } = request;
+    const asked = { requestId: weir.requestId, method, path: routeOptions.url };
+    const isForeseen = error instanceof WeirError;
+    const links = chain(error, !isForeseen);
+    if (isForeseen) this.logger.warn('Refused for now', { ...asked, reason: error.reason, chain: links });
+    else this.logger.error(UNEXPECTED, { ...asked, chain: links });
   }
 }
 
@@ -47,7 +51,7 @@ function statusOf(error: unknown): number | undefined {
 }
 
 /** An error and its causes, for the log. */
-function chain(error: unknown): readonly unknown[] {
+function chain(error: unknown, withStack: boolean): readonly unknown[] {
   const links: unknown[] = [];
   for (
     let link = error;
@@ -59,7 +63,7 @@ function chain(error: unknown): readonly unknown[] {
         ? {
             name: link.name,
             message: link.message,
-            stack: link.stack,
+            ...(withStack ? { stack: link.stack } : {}),
             ...(link instanceof WeirError ? { fields: link.fields } : {}),
           }
         : typeof link,
