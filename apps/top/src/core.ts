@@ -117,6 +117,7 @@ export async function startCore(ports: CorePorts): Promise<Core> {
       head: () => store.head(),
       publication,
       publisher,
+      clock,
       timers,
       nameOf: (site) => (rows.get('rm_sites', { id: site })?.['name'] as string | undefined) ?? site,
     }),

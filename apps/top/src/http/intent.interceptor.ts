@@ -2,6 +2,7 @@ import { type CallHandler, type ExecutionContext, Injectable, type NestIntercept
 import { Reflector } from '@nestjs/core';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { lastValueFrom, type Observable, of } from 'rxjs';
+import { eventsForTenants, streamForTenants } from '@weir/domain';
 import { invalid } from '@weir/kernel';
 import { onlyParameters, type RawQuery } from '@weir/openstack-api';
 import { type Caller, isAdmin } from '../identity/authentication';
@@ -12,6 +13,7 @@ import { Previews } from '../sites/preview';
 import { previewForTenants } from '../sites/preview-for-tenants';
 import { Quarantine, TopInQuarantine } from '../sites/quarantine';
 import { type Asked, askedBy, fingerprintOf } from './asked';
+import { Bound, TooManyAtOnce } from './bound';
 import { INTENT } from './documentation';
 import { dryRunView } from './dry-run';
 import { answerTo } from './error.filter';
@@ -20,10 +22,14 @@ import { answerTo } from './error.filter';
 const KEPT_HEADERS = ['location', 'x-openstack-request-id', 'x-compute-request-id'];
 const REQUEST_ID_HEADERS = ['x-openstack-request-id', 'x-compute-request-id'];
 const RETRY_AFTER_S = 1;
+/** Each asks every site that would be told something, and may wait seconds for them. */
+const DRY_RUNS = { what: 'dry runs', perOwner: 4, inAll: 16 };
 
 /** Whatever a request with `dry_run`, `X-Weir-Replay` or `Idempotency-Key` asks for, around the controller that knows nothing of it. */
 @Injectable()
 export class IntentInterceptor implements NestInterceptor {
+  private readonly dryRuns = new Bound(DRY_RUNS);
+
   constructor(
     private readonly reflector: Reflector,
     private readonly rehearsals: Rehearsals,
@@ -47,9 +53,14 @@ export class IntentInterceptor implements NestInterceptor {
     }
     const reply = context.switchToHttp().getResponse<FastifyReply>();
     const exchange = new Exchange(request, reply, next, fingerprintOf(request, caller));
-    return of(
-      asked.dryRun === true ? await this.rehearse(exchange, caller) : await this.carryOut(exchange, asked, caller),
-    );
+    try {
+      if (asked.dryRun !== true) return of(await this.carryOut(exchange, asked, caller));
+      const owner = caller.projectId ?? caller.userId;
+      return of(await this.dryRuns.within(owner, () => this.rehearse(exchange, caller)));
+    } catch (error) {
+      if (error instanceof RequestUnderWay || error instanceof TooManyAtOnce) exchange.retryAfter(RETRY_AFTER_S);
+      throw error;
+    }
   }
 
   private async rehearse(exchange: Exchange, caller: Caller): Promise<unknown> {
@@ -57,32 +68,31 @@ export class IntentInterceptor implements NestInterceptor {
     const rehearsed = await this.rehearsals.run(() => exchange.answer(requestId));
     if (this.quarantine.active && rehearsed.events.length > 0) throw new TopInQuarantine();
     const whole = await this.previews.of(rehearsed.events);
-    const preview = isAdmin(caller) ? whole : previewForTenants(whole, caller.projectId ?? '');
+    const { events } = rehearsed;
+    const [shown, preview] = isAdmin(caller)
+      ? [{ events, leftOut: 0 }, whole]
+      : [eventsForTenants(events), previewForTenants(whole, caller.projectId ?? '')];
     const token = this.replays.token({ fingerprint: exchange.fingerprint, requestId }, rehearsed);
-    return exchange.give({ status: 200, headers: {}, body: dryRunView(rehearsed, preview, token) });
+    return exchange.give({ status: 200, headers: {}, body: dryRunView({ ...rehearsed, ...shown }, preview, token) });
   }
 
   private async carryOut(exchange: Exchange, { replay, key }: Asked, caller: Caller): Promise<unknown> {
     const { fingerprint } = exchange;
+    const named = isAdmin(caller) ? (stream: string) => stream : streamForTenants;
     const replayed = replay === undefined ? undefined : this.replays.open(replay, fingerprint);
     const carry = (requestId: string): Promise<Answer> =>
       replayed === undefined
         ? exchange.answer(requestId)
-        : this.replays.carryOut(replayed, () => exchange.answer(replayed.requestId));
+        : this.replays.carryOut(replayed, () => exchange.answer(replayed.requestId), named);
     if (key === undefined) return exchange.give(await carry(exchange.requestId));
     const owner = `${caller.userId}/${caller.projectId ?? ''}`;
     // A replay is another request than the same one without it.
     const request = { owner, key, fingerprint: `${fingerprint} ${replay ?? ''}`, requestId: exchange.requestId };
-    try {
-      const { answer, isKept } = await this.idempotency.once(request, (requestId) =>
-        exchange.answerOrRefusal(() => carry(requestId)),
-      );
-      if (isKept) exchange.replied();
-      return exchange.give(answer);
-    } catch (error) {
-      if (error instanceof RequestUnderWay) exchange.retryAfter(RETRY_AFTER_S);
-      throw error;
-    }
+    const { answer, isKept } = await this.idempotency.once(request, (requestId) =>
+      exchange.answerOrRefusal(() => carry(requestId)),
+    );
+    if (isKept) exchange.replied();
+    return exchange.give(answer);
   }
 }
 

@@ -142,6 +142,7 @@ class World {
         return this.ask(name, (body as { readonly changes: readonly FactChange[] }).changes);
       },
     },
+    clock: this.time,
     timers: this.time,
     nameOf: (site) => this.nameOf(site),
   });
@@ -225,7 +226,7 @@ describe('a preview at the Top', () => {
 
     it('asks all sites at once, and names those that do not answer', async () => {
       const preview = await world.previews.of(server);
-      expect(world.asked).toEqual(['preview paris 2000', 'preview tokyo 2000']);
+      expect(world.asked).toEqual(['preview paris 1500', 'preview tokyo 1500']);
       expect(preview.flows).toEqual({
         paris: { unknown: 'paris is not connected.' },
         tokyo: { unknown: 'tokyo is not connected.' },
@@ -256,6 +257,19 @@ describe('a preview at the Top', () => {
         ],
       });
       expect(preview.withoutBindingsOf).toEqual([]);
+    });
+
+    it('leaves a second round what the first has not taken, of one budget', async () => {
+      const bindings = [{ port: port(2), host: 'paris-1', endpoint: '198.51.100.1' }];
+      world.ask = async (site) => {
+        if (site === 'tokyo') return answer();
+        await world.time.sleep(1400);
+        return answer({ bindings });
+      };
+      const preview = world.previews.of(server);
+      await world.time.advance(1400);
+      await preview;
+      expect(world.asked).toEqual(['preview paris 1500', 'preview tokyo 1500', 'preview tokyo 600']);
     });
 
     it.each([
@@ -295,8 +309,13 @@ describe('a preview at the Top', () => {
         },
       ],
     });
+    const waiting = () => /waiting: .*/.exec(inspect(world.publication, { depth: 0 }))?.[0];
+    const nobody = waiting();
     const late = expect(world.previews.of([])).rejects.toThrow('behind the log');
-    await world.time.advance(3000);
+    await world.time.advance(1000);
+    expect(waiting()).not.toBe(nobody);
+    await world.time.advance(2000);
     await late;
+    expect(waiting()).toBe(nobody);
   });
 });

@@ -1,11 +1,15 @@
 import type { Publisher } from '@weir/cascade';
 import { streams } from '@weir/domain';
-import { type SiteId, type Timers, unavailable, WeirError } from '@weir/kernel';
+import { type Clock, type SiteId, type Timers, unavailable, WeirError } from '@weir/kernel';
 import { type FactChange, type LoggedEvent, type PlacedChange, type SiteAnswer, siteAnswer } from '@weir/topology';
 import type { SitePublication } from './publication';
 
-/** A site that has not answered a question by then is unknown. */
-const TIMEOUT_MS = 2000;
+/** The facts are behind the log for some milliseconds, or for as long as a disk is full. */
+const UP_TO_DATE_MS = 2000;
+/** A site that has not answered by then is unknown, whether it was asked once or twice. */
+const ANSWERS_MS = 2000;
+/** Of it kept for the second round: a site that does not answer the first takes nothing from those that did. */
+const SECOND_ROUND_MS = 500;
 
 type Unknown = { readonly unknown: string };
 
@@ -28,6 +32,7 @@ export interface PreviewOptions {
   readonly head: () => Promise<number>;
   readonly publication: SitePublication;
   readonly publisher: Pick<Publisher, 'query'>;
+  readonly clock: Pick<Clock, 'monotonic'>;
   readonly timers: Timers;
   readonly nameOf: (site: string) => string;
 }
@@ -43,12 +48,14 @@ export class Previews {
   async of(events: readonly LoggedEvent[]): Promise<Preview> {
     await this.upToDate();
     const told = this.factsBySite(events);
-    const first = await this.askAll(told);
+    const { clock } = this.options;
+    const end = clock.monotonic() + ANSWERS_MS;
+    const first = await this.askAll(told, ANSWERS_MS - SECOND_ROUND_MS);
     const bound = [...first].flatMap(([site, answer]) => ('unknown' in answer ? [] : boundEvents(site, answer)));
     const later = bound.length === 0 ? told : this.factsBySite([...events, ...bound]);
     const bindings = new Map([...later].map(([site, facts]) => [site, since(told.get(site), facts)] as const));
     const again = [...later].filter(([site]) => bindings.get(site)?.length && !isUnknown(first.get(site)));
-    const second = await this.askAll(new Map(again));
+    const second = await this.askAll(new Map(again), Math.max(1, end - clock.monotonic()));
     return {
       facts: this.named(told),
       bindings: this.named(new Map([...bindings].filter(([, facts]) => facts.length > 0))),
@@ -62,25 +69,28 @@ export class Previews {
   private async upToDate(): Promise<void> {
     const { head, publication, timers } = this.options;
     const position = await head();
-    await new Promise<void>((resolve, reject) => {
-      const late = unavailable('The facts of the sites are behind the log; ask again.');
-      const cancel = timers.after(TIMEOUT_MS, () => reject(late));
-      publication.reached(position).then(() => {
-        cancel();
-        resolve();
-      }, reject);
-    });
+    const late = new AbortController();
+    const cancel = timers.after(UP_TO_DATE_MS, () =>
+      late.abort(unavailable('The facts of the sites are behind the log; ask again.')),
+    );
+    try {
+      await publication.reached(position, late.signal);
+    } finally {
+      cancel();
+    }
   }
 
   /** All at once. */
-  private async askAll(questions: BySite<readonly FactChange[]>): Promise<BySite<Answer>> {
-    const asked = [...questions].map(async ([site, changes]) => [site, await this.ask(site, changes)] as const);
+  private async askAll(questions: BySite<readonly FactChange[]>, timeoutMs: number): Promise<BySite<Answer>> {
+    const asked = [...questions].map(
+      async ([site, changes]) => [site, await this.ask(site, changes, timeoutMs)] as const,
+    );
     return new Map(await Promise.all(asked));
   }
 
-  private async ask(site: string, changes: readonly FactChange[]): Promise<Answer> {
+  private async ask(site: string, changes: readonly FactChange[], timeoutMs: number): Promise<Answer> {
     try {
-      const answer = await this.options.publisher.query(site, 'preview', { changes }, TIMEOUT_MS);
+      const answer = await this.options.publisher.query(site, 'preview', { changes }, timeoutMs);
       const parsed = siteAnswer.safeParse(answer);
       return parsed.success ? parsed.data : { unknown: 'It answered in another form than agreed.' };
     } catch (error) {

@@ -92,10 +92,19 @@ export class SitePublication {
     return [...facts.values()].sort((left, right) => left.position - right.position);
   }
 
-  /** Resolves when the facts are those of this position, or a later one. */
-  async reached(position: number): Promise<void> {
+  /** Resolves when the facts are those of this position, or a later one. Rejects with the signal's reason when that is aborted first. */
+  async reached(position: number, signal?: AbortSignal): Promise<void> {
     if (this.facts.head().position >= position) return;
-    await new Promise<void>((resolve) => this.waiting.push({ position, resolve }));
+    signal?.throwIfAborted();
+    await new Promise<void>((resolve, reject) => {
+      const waiter = { position, resolve };
+      this.waiting.push(waiter);
+      const forget = () => {
+        this.waiting = this.waiting.filter((one) => one !== waiter);
+        reject(signal?.reason as Error);
+      };
+      signal?.addEventListener('abort', forget, { once: true });
+    });
   }
 
   stop(): void {
