@@ -1,3 +1,4 @@
+import { eventsForTenants } from '@weir/domain';
 import { TopWorld } from './top-world';
 import { type Write, WriteRoutes } from './write-routes';
 
@@ -57,21 +58,26 @@ describe('a dry run', () => {
       const before = await routes.head();
       const dry = await rehearse(write);
       expect([write.route, dry.status]).toEqual([write.route, 200]);
-      const { events, answer, replay, position, facts, flows } = dry.body['dry_run'];
-      expect([write.route, events.map((event: { type: string }) => event.type)]).toEqual([write.route, write.events]);
+      const { events, events_left_out: leftOut, answer, replay, position, facts, flows } = dry.body['dry_run'];
+      expect([write.route, Number(events.length) + Number(leftOut)]).toEqual([write.route, write.events.length]);
       expect(position).toBeGreaterThanOrEqual(before);
       expect([write.route, Object.keys(facts)]).toEqual([write.route, write.sites ?? []]);
       expect(Object.keys(flows)).toEqual(Object.keys(facts));
       expect([write.route, await byRequests(before)]).toEqual([write.route, []]);
       // How the operator carries it out is not for tenants.
-      if (write.who !== 'admin') expect(JSON.stringify([facts, flows])).not.toMatch(/"(segment|site|endpoint)"|fake-1/);
+      if (write.who !== 'admin')
+        expect(JSON.stringify([events, facts, flows])).not.toMatch(
+          /"(segment|site|siteId|host|endpoint)"|"(capacity|segment)-|fake-1/,
+        );
 
       for (const time of ['the first time', 'again']) {
         const real = await send(write, { 'x-weir-replay': replay });
         expect([write.route, time, real.status]).toEqual([write.route, time, answer.status]);
         if (real.status !== 204) expect(stable(real.body)).toEqual(stable(answer.body));
         const appended = await byRequests(before);
-        expect([write.route, appended.map(bare)]).toEqual([write.route, events.map(bare)]);
+        expect([write.route, appended.map(({ type }) => type)]).toEqual([write.route, write.events]);
+        const shown = write.who === 'admin' ? { events: appended, leftOut: 0 } : eventsForTenants(appended);
+        expect([write.route, shown.events.map(bare), shown.leftOut]).toEqual([write.route, events.map(bare), leftOut]);
         for (const event of appended) expect(event.request_id).toBe(real.headers.get('x-openstack-request-id'));
       }
       await write.settled?.();
@@ -160,6 +166,25 @@ describe('a dry run', () => {
     expect(await byRequests(before)).toEqual([]);
   });
 
+  it('names to tenants no zone whose capacity others took since', async () => {
+    const path = '/compute/v2.1/servers';
+    const image = '5a1f0000-0000-4000-8000-000000000001';
+    const body = {
+      server: { name: 'c', flavorRef: '1', imageRef: image, availability_zone: 'Wide', networks: 'none' },
+    };
+    const rehearsed = async (who: 'demo' | 'admin') =>
+      (await world.send(who, 'POST', `${path}?dry_run=true`, body)).body['dry_run'].replay as string;
+    const tokens = { demo: await rehearsed('demo'), admin: await rehearsed('admin') };
+    await world.server('other', { availability_zone: 'Wide', networks: 'none' }, 'admin');
+    const messageTo = async (who: 'demo' | 'admin') => {
+      const late = await world.send(who, 'POST', path, body, { 'x-weir-replay': tokens[who] });
+      expect(late.status).toBe(409);
+      return late.body['conflictingRequest'].message as string;
+    };
+    expect(await messageTo('demo')).toContain('rehearsed: capacity has changed since.');
+    expect(await messageTo('admin')).toMatch(/rehearsed: capacity-[0-9a-f-]{36}-wide-a has changed since\./);
+  });
+
   it('deletes no network by replay that got a port meanwhile', async () => {
     const { id } = await world.network('closing', '10.9.0.0/24');
     const path = `/network/v2.0/networks/${id}`;
@@ -186,7 +211,9 @@ describe('a dry run', () => {
     const tooMuch = await world.post(`${path}?dry_run=true`, hundred(networks));
     expect([tooMuch.status, tooMuch.body['dry_run']?.replay]).toEqual([200, null]);
     expect(tooMuch.body['dry_run'].replay_reason).toContain('header');
-    expect(tooMuch.body['dry_run'].events).toHaveLength(800);
+    // One of each server's eight is of capacity.
+    const { events, events_left_out: leftOut } = tooMuch.body['dry_run'];
+    expect([events.length, leftOut]).toEqual([700, 100]);
 
     const just = hundred(networks.slice(0, 1));
     const { replay } = (await world.post(`${path}?dry_run=true`, just)).body['dry_run'];

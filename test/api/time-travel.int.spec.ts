@@ -1,5 +1,6 @@
 import { buildCommandLine, weir } from './command-line';
 import { TopWorld } from './top-world';
+import type { LoggedEvent } from './write-routes';
 
 jest.setTimeout(60_000);
 
@@ -42,6 +43,10 @@ describe('what was, and who did it', () => {
   });
 
   const head = async () => (await world.get('/weir/v1/sites?as_of=now', 'admin')).headers.get('x-weir-as-of') ?? '';
+  const eventsOf = async (kind: string, id: string, who: 'admin' | 'demo', type?: string) => {
+    const { events } = (await world.get(`/weir/v1/events?kind=${kind}&id=${id}`, who)).body;
+    return (events as LoggedEvent[]).filter((event) => type === undefined || event['type'] === type);
+  };
   const diff = async (query: string, who: 'admin' | 'demo' = 'demo') =>
     (await world.get(`/weir/v1/diff?${query}`, who)).body as {
       differences: Difference[];
@@ -105,6 +110,20 @@ describe('what was, and who did it', () => {
     expect(own).not.toContain('site-');
     expect(own).toContain('"type":"ServerActive","actor":"operator"');
     expect(own).toContain('mac_address');
+  });
+
+  it('shows the events of a resource to its owner without the operator’s part of them', async () => {
+    const [bound] = await eventsOf('server', server, 'admin', 'PortBound');
+    expect(bound?.data).toMatchObject({ host: 'paris-1' });
+    const [own] = await eventsOf('server', server, 'demo', 'PortBound');
+    expect(own?.data).toEqual({});
+    expect(own).toMatchObject({ position: bound?.position, digest: null, actor: 'operator', request_id: 'operator' });
+    const created = await eventsOf('network', blue, 'demo', 'NetworkCreated');
+    expect(created).toMatchObject([{ data: { name: 'blue' }, request_id: expect.stringMatching(/^req-/) }]);
+    const all = [...created, ...(await eventsOf('server', server, 'demo'))];
+    expect(JSON.stringify(all)).not.toMatch(/"(segment|siteId|host|endpoint)"|paris-1/);
+    const siteId = bound?.data['siteId'] as string;
+    expect(JSON.stringify(all)).not.toContain(siteId);
   });
 
   it('finds the history of a subnet that was deleted with its network’s stream', async () => {

@@ -1,3 +1,4 @@
+import type { JsonObject } from '@weir/kernel';
 import type { TopWorld } from './top-world';
 
 /** One write of the API, which succeeds where it stands in the list. */
@@ -33,6 +34,7 @@ export interface LoggedEvent {
   readonly id: string;
   readonly type: string;
   readonly request_id: string;
+  readonly data: JsonObject;
   readonly [field: string]: unknown;
 }
 

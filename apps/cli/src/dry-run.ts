@@ -21,6 +21,7 @@ const answered = z.object({
   dry_run: z.looseObject({
     position: z.number(),
     events: z.array(z.looseObject({})),
+    events_left_out: z.number(),
     facts: z.record(z.string(), facts),
     bindings: z.record(z.string(), facts),
     flows: z.record(
@@ -41,6 +42,7 @@ export function printDryRun(answer: unknown, { output }: Output): void {
   }
   print(`Nothing was stored. Decided at position ${told.position}:`);
   print(rows(told.events, ['stream', 'type', 'data'], output));
+  if (told.events_left_out > 0) print(`Events besides that only the operator sees: ${told.events_left_out}`);
   for (const [site, below] of Object.entries(told.flows)) {
     print(`The site ${site} would be told:`);
     print(rows([...(told.facts[site] ?? []), ...(told.bindings[site] ?? [])], ['op', 'kind', 'id'], output));

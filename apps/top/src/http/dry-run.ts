@@ -5,9 +5,12 @@ import type { ShownPreview } from '../sites/preview-for-tenants';
 
 const TOO_LONG = 'The request draws too much for a header to hold.';
 
+/** A rehearsal, or what may be seen of it. */
+type ShownRehearsal = Pick<Rehearsed<Answer>, 'position' | 'events' | 'result'> & { readonly leftOut: number };
+
 /** What a dry run answers. */
 export function dryRunView(
-  { position, events, result }: Rehearsed<Answer>,
+  { position, events, leftOut, result }: ShownRehearsal,
   { facts, bindings, flows, withoutBindingsOf }: ShownPreview,
   token: string | undefined,
 ) {
@@ -15,6 +18,7 @@ export function dryRunView(
     dry_run: {
       position,
       events: events.map(eventView),
+      events_left_out: leftOut,
       facts,
       bindings,
       flows,

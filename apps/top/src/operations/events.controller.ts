@@ -5,15 +5,18 @@ import { Maintenance } from './maintenance';
 import { begun } from './maintenance.controller';
 import { EventStore } from './ports';
 import { type Verification, Verifier } from './verification';
+import { eventsForTenants } from '@weir/domain';
 import type { RecordedEvent, RowReader } from '@weir/event-store';
 import { invalid, notFound } from '@weir/kernel';
 import { many, one, onlyParameters, parseLimit, type RawQuery } from '@weir/openstack-api';
 import { visibleRow } from '../http/listing';
 import { positionIn } from '../http/moment';
 import { type Asking, From } from '../http/request';
+import { isAdmin } from '../identity/authentication';
 import { Gateway } from '../orchestration/gateway';
 import { asOfPosition } from '../orchestration/past';
 import { adminsOnly } from '../sites/sites.controller';
+import { Actors, OPERATOR } from '../time/actors';
 
 const TABLES: Readonly<Record<string, string>> = {
   server: 'rm_servers',
@@ -33,6 +36,7 @@ export class EventsController {
     private readonly store: EventStore,
     private readonly verifier: Verifier,
     private readonly maintenance: Maintenance,
+    private readonly actors: Actors,
   ) {}
 
   /** Reads the whole log, whatever is written meanwhile, and asks all sites for the seals that they hold. */
@@ -74,7 +78,16 @@ export class EventsController {
     const read = await Promise.all(streams.map((stream) => this.store.readStream(stream)));
     const events = read.flat().filter((event) => event.position <= until);
     if (events.length === 0) throw notFound(`There is no ${kind} ${id.slice(0, 64)}.`);
-    return { events: events.sort((left, right) => left.position - right.position).map(eventView) };
+    events.sort((left, right) => left.position - right.position);
+    if (isAdmin(caller)) return { events: events.map(eventView), left_out: 0 };
+    const shown = eventsForTenants(events);
+    return { events: shown.events.map((event) => this.tenantView(event)), left_out: shown.leftOut };
+  }
+
+  /** Which site reported it is the operator's to know; the digest is of the whole event, and a segment could be guessed from it. */
+  private tenantView(event: RecordedEvent) {
+    const view = { ...eventView(event), digest: null };
+    return this.actors.isUser(event.metadata.actor) ? view : { ...view, actor: OPERATOR, request_id: OPERATOR };
   }
 }
 

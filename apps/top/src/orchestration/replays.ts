@@ -43,6 +43,8 @@ class NoReplay extends WeirError {
 }
 
 type Work<T> = () => Promise<T>;
+/** What the caller may be told of a stream. */
+type NameOf = (stream: string) => string;
 
 /** Tokens that hold what a dry run drew, and the carrying out of exactly what it came to. */
 export class Replays {
@@ -86,16 +88,16 @@ export class Replays {
 
   /**
    * Appends exactly the events that the dry run showed and answers as it said, or rejects with `conflict` and has
-   * appended nothing. What was carried out before is answered again.
+   * appended nothing; the message names the stream that moved as `named` says. What was carried out before is answered again.
    */
-  async carryOut<T>({ position, choices, digest }: Replay, work: Work<T>): Promise<T> {
+  async carryOut<T>({ position, choices, digest }: Replay, work: Work<T>, named: NameOf): Promise<T> {
     const then = await this.rehearsals.run(work, { position, choices });
     if (digestOfAll(then.events) !== digest) throw new ReplayOutdated('this Top decides otherwise now.');
     if (then.events.length > 0 && (await this.rehearsals.stand(then.events))) return then.result;
-    await this.assertUnmoved(then.branch.revisions);
+    await this.assertUnmoved(then.branch.revisions, named);
     const now = await orOutdated(this.rehearsals.run(work, { choices }));
     if (digestOfAll(now.events) !== digest) throw new ReplayOutdated('what it depends on has changed.');
-    const carrier = new Carrier(currentScope()?.log ?? this.log, now.branch.appends[0]);
+    const carrier = new Carrier(currentScope()?.log ?? this.log, now.branch.appends[0], named);
     return within({ choices: new Choices(choices), log: carrier }, async () => {
       try {
         return await work();
@@ -105,10 +107,10 @@ export class Replays {
     });
   }
 
-  private async assertUnmoved(revisions: ReadonlyMap<string, Revision>): Promise<void> {
+  private async assertUnmoved(revisions: ReadonlyMap<string, Revision>, named: NameOf): Promise<void> {
     for (const [stream, revision] of revisions) {
       const [later] = await this.log.readStream(stream, revision + 1);
-      if (later) throw new ReplayOutdated(`${stream} has changed since.`);
+      if (later) throw new ReplayOutdated(`${named(stream)} has changed since.`);
     }
   }
 }
@@ -123,6 +125,7 @@ class Carrier implements CommandLog {
   constructor(
     private readonly log: CommandLog,
     private readonly expected: Append | undefined,
+    private readonly named: NameOf,
   ) {}
 
   async append(append: Append): Promise<AppendResult> {
@@ -141,7 +144,8 @@ class Carrier implements CommandLog {
       [...(this.expected?.writes ?? []), ...(this.expected?.checks ?? [])].map((one) => [one.stream, one.expected]),
     );
     const now = [...append.writes, ...(append.checks ?? [])];
-    return now.find(({ stream, expected }) => before.has(stream) && before.get(stream) !== expected)?.stream;
+    const moved = now.find(({ stream, expected }) => before.has(stream) && before.get(stream) !== expected);
+    return moved && this.named(moved.stream);
   }
 }
 

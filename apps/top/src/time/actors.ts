@@ -2,6 +2,9 @@ import type { RowReader } from '@weir/event-store';
 import { notFound } from '@weir/kernel';
 import type { IdentityStore } from '../identity/identity-store';
 
+/** Whom tenants are told of where a site did it, or the Top by itself. */
+export const OPERATOR = 'operator';
+
 /** Names for the ids that stand in events: users, sites and the Top itself as actors, and projects. */
 export class Actors {
   constructor(

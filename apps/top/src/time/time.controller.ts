@@ -16,15 +16,13 @@ import { isAdmin } from '../identity/authentication';
 import { EventStore } from '../operations/ports';
 import { asOfPosition } from '../orchestration/past';
 import { adminsOnly } from '../sites/sites.controller';
-import { Actors } from './actors';
+import { Actors, OPERATOR } from './actors';
 import { Blames } from './blame';
 import { Diffs } from './diff';
 import { Histories } from './history';
 
 const PAGE = 100;
 const MAX_COOKIE = 2n ** 64n - 1n;
-/** Whom tenants are told of where a site did it, or the Top by itself. */
-const OPERATOR = 'operator';
 /** What belongs to the operator: admins are told of it. */
 const OPERATORS_KINDS: readonly ResourceKind[] = ['site', 'zone'];
 

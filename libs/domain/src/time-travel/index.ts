@@ -1,5 +1,6 @@
 export { diffRows, DIFF_TABLES, type Tables } from './diff';
 export { type Difference, type FieldChange, forTenants, idOfRow, keyOfId, ownerOf } from './difference';
+export { eventForTenants, eventsForTenants, streamForTenants } from './event-for-tenants';
 export {
   type AttributedDifference,
   Attribution,
