@@ -1,3 +1,5 @@
+import { connect } from 'node:net';
+import { text } from 'node:stream/consumers';
 import { TopWorld } from './top-world';
 
 describe('bad input', () => {
@@ -181,6 +183,30 @@ describe('bad input', () => {
     expect((await world.get('/network/v2.0/flavours')).body['NeutronError']).toBeDefined();
     expect((await world.get('/compute/v2.1/nothing')).body['itemNotFound']).toBeDefined();
     expect((await world.get('/weir/v1/nothing')).body['error']).toMatchObject({ code: 404 });
+  });
+
+  it('headers over 32 KiB, or no HTTP at all, are refused in Weir’s form before they are read', async () => {
+    const long = await world.send('demo', 'GET', '/network/v2.0/networks', undefined, { 'x-long': 'x'.repeat(33_000) });
+    expect([long.status, long.body['error']]).toEqual([
+      431,
+      { code: 431, type: 'WeirError', message: expect.stringContaining('32 KiB') as string },
+    ]);
+    const socket = connect(Number(new URL(world.address).port), '127.0.0.1');
+    socket.end('nonsense\r\n\r\n');
+    const said = await text(socket);
+    expect(said).toMatch(/^HTTP\/1.1 400 /);
+    expect(said).toContain('{"error":{"code":400,');
+    expect((await world.get('/livez', undefined)).status).toBe(200);
+  });
+
+  it('a limit that is no number is refused in the words of every list', async () => {
+    const messages = [];
+    for (const path of ['/weir/v1/sites/any/differences', '/weir/v1/events']) {
+      const answer = await world.get(`${path}?limit=abc`, 'admin');
+      expect(answer.status).toBe(400);
+      messages.push(answer.body['error'].message);
+    }
+    expect(new Set(messages)).toEqual(new Set(["Bad limit: 'abc' is not a non-negative integer."]));
   });
 
   it('a site that clashes with another is refused', async () => {

@@ -101,7 +101,7 @@ describe('the log of a Top with a site', () => {
     expect(networks.rows).toBeGreaterThanOrEqual(3);
 
     expect((await done(world, '/weir/v1/read-models/rebuild')).result).toEqual({ rebuilt: names });
-    expect((await done(world, '/weir/v1/read-models/check', { names: ['networks'] })).result).toEqual({
+    expect((await done(world, '/weir/v1/read-models/check', { names: ['networks', 'networks'] })).result).toEqual({
       equal: true,
       checked: ['networks'],
       difference: null,

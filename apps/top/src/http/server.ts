@@ -1,6 +1,7 @@
 import { createServer, type IncomingMessage, type RequestListener, type ServerResponse } from 'node:http';
 import { FastifyAdapter } from '@nestjs/platform-fastify';
 import { invalid, type Random } from '@weir/kernel';
+import { refuseUnread } from './client-error';
 
 const MAX_BODY_BYTES = 1024 * 1024;
 /** Room for a replay of several servers. */
@@ -17,6 +18,7 @@ export function fastifyAdapter(random: Random, raw: RawHandler): FastifyAdapter 
   const adapter = new FastifyAdapter({
     bodyLimit: MAX_BODY_BYTES,
     requestTimeout: REQUEST_TIMEOUT_MS,
+    clientErrorHandler: refuseUnread,
     routerOptions: { ignoreTrailingSlash: true, maxParamLength: 255 },
     serverFactory: (handler: RequestListener) =>
       createServer({ maxHeaderSize: MAX_HEADER_BYTES }, (request, response) => {

@@ -8,7 +8,7 @@ import type { RowVersion } from '@weir/event-store';
 import { invalid } from '@weir/kernel';
 import { parseBody } from '@weir/openstack-api';
 import { DescribedBody } from '../http/documentation';
-import { type Asking, From } from '../http/request';
+import { type Asking, From, PresentOnly } from '../http/request';
 import { ReadModels } from '../orchestration/reads';
 import { adminsOnly } from '../sites/sites.controller';
 import { Maintenance } from './maintenance';
@@ -20,6 +20,7 @@ const namesBody = z.strictObject({ names: z.array(z.string().max(64)).min(1).max
 /** The tables that reads are answered from; each can be made again from the log. */
 @ApiTags('weir')
 @Controller('weir/v1/read-models')
+@PresentOnly()
 export class ReadModelsController {
   constructor(
     private readonly models: ReadModels,
@@ -97,7 +98,7 @@ function namesIn(raw: unknown): readonly string[] | undefined {
   const { names } = parseBody(namesBody, raw ?? {});
   const unknown = names?.find((name) => !viewNames().includes(name));
   if (unknown !== undefined) throw invalid(`There is no read model '${unknown}'; there are ${viewNames().join(', ')}.`);
-  return names;
+  return names && [...new Set(names)];
 }
 
 /** Without the hashes of tokens and keys, which are nobody's to read. */

@@ -1,9 +1,9 @@
 import { Body, Controller, Get, HttpCode, Param, Post, Query } from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
-import { parseBody } from '@weir/openstack-api';
-import { differencesQuery, siteDecision } from '@weir/openstack-api/sites';
+import { MAX_PAGE, parseBody, parseLimit, type RawQuery, single } from '@weir/openstack-api';
+import { siteDecision } from '@weir/openstack-api/sites';
 import { DescribedBody } from '../http/documentation';
-import { type Asking, From } from '../http/request';
+import { type Asking, From, PresentOnly } from '../http/request';
 import { differencesView } from './differences';
 import { Quarantine } from './quarantine';
 import { Reconciliation } from './reconciliation';
@@ -12,6 +12,7 @@ import { adminsOnly } from './sites.controller';
 /** What is to become of a Top that is an older copy than its sites: the operator's decisions. */
 @ApiTags('weir')
 @Controller('weir/v1')
+@PresentOnly()
 export class QuarantineController {
   constructor(
     private readonly quarantine: Quarantine,
@@ -25,9 +26,9 @@ export class QuarantineController {
   }
 
   @Get('sites/:id/differences')
-  async differences(@From() { caller }: Asking, @Param('id') id: string, @Query() query: unknown) {
+  async differences(@From() { caller }: Asking, @Param('id') id: string, @Query() query: RawQuery) {
     adminsOnly(caller);
-    const { limit } = parseBody(differencesQuery, query);
+    const limit = parseLimit(single(query, 'limit')) ?? MAX_PAGE;
     return { differences: differencesView(await this.reconciliation.differences(id), limit) };
   }
 

@@ -30,9 +30,6 @@ export const siteDecision = z.strictObject({
   force: z.boolean().default(false),
 });
 
-/** `?limit=` of differences: of each of the three lists. */
-export const differencesQuery = z.looseObject({ limit: z.coerce.number().int().min(0).max(10_000).default(1000) });
-
 /** `POST /weir/v1/servers/{id}/exec`. */
 export const execBody = z.strictObject({
   command: z.array(z.string().max(65_536)).min(1).max(256),
