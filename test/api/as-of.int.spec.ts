@@ -72,6 +72,37 @@ describe('a read as of the past', () => {
     expect((await world.post('/network/v2.0/networks?as_of=1', { network: {} })).status).toBe(400);
   });
 
+  it('is refused where no history is kept, and claims no past that is not answered', async () => {
+    const presentOnly = [
+      ...['/metrics', '/livez', '/identity', '/identity/v3', '/identity/v3/users', '/identity/v3/auth/projects'],
+      ...['/weir/v1/quarantine', '/weir/v1/maintenance', '/weir/v1/maintenance/x', '/weir/v1/read-models'],
+      ...['/weir/v1/sites/x/differences', '/weir/v1/blame/1'],
+    ];
+    for (const path of presentOnly) {
+      const { status, body, headers } = await world.get(`${path}?as_of=1`, 'admin');
+      expect([path, status, headers.get('x-weir-as-of')]).toEqual([path, 400, null]);
+      expect([path, JSON.stringify(body)]).toEqual([path, expect.stringContaining('no history is kept of this')]);
+    }
+  });
+
+  it('tells of zones what they were, in Neutron’s words as in Nova’s', async () => {
+    const then = await head();
+    await world.site('oslo', 'Oslo', { 'oslo-a': { vcpus: 8, ramMb: 16_384, diskGb: 100 } });
+    const events = (await world.get(`/weir/v1/events?after=${then}`, 'admin')).body['events'];
+    const added = events.find(({ type }: { type: string }) => type === 'SiteAdded').position as number;
+    const oslo = async (asOf: number | string) => {
+      const nova = (await world.get(`/compute/v2.1/os-availability-zone?as_of=${asOf}`)).body['availabilityZoneInfo'];
+      const neutron = (await world.get(`/network/v2.0/availability_zones?as_of=${asOf}`)).body['availability_zones'];
+      return [
+        nova.filter((zone: any) => zone.zoneName === 'Oslo:oslo-a').map((zone: any) => zone.zoneState.available),
+        neutron.filter((zone: any) => zone.name === 'Oslo:oslo-a').map((zone: any) => zone.state),
+      ];
+    };
+    expect(await oslo(then)).toEqual([[], []]);
+    expect(await oslo(added)).toEqual([[false], ['unavailable', 'unavailable']]);
+    expect(await oslo('now')).toEqual([[true], ['available', 'available']]);
+  });
+
   it('ends the log itself there', async () => {
     const position = Number(await head());
     const read = await world.get(`/weir/v1/events?after=${position - 3}&as_of=${position - 1}`, 'admin');

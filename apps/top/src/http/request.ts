@@ -24,6 +24,10 @@ export const PUBLIC = 'weir:public';
 /** A route that answers without a token. */
 export const Public = () => SetMetadata(PUBLIC, true);
 
+export const PRESENT_ONLY = 'weir:present-only';
+/** A route whose answer has no history, or every route of a controller: `as_of` is refused. */
+export const PresentOnly = () => SetMetadata(PRESENT_ONLY, true);
+
 /** The caller of an authenticated route. */
 export const Asker = createParamDecorator((_: unknown, context: ExecutionContext): Caller => {
   const { caller } = context.switchToHttp().getRequest<FastifyRequest>().weir;

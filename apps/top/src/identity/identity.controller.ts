@@ -13,13 +13,14 @@ import {
   userView,
   versionView,
 } from '@weir/openstack-api/identity';
-import { Address, Asker, Public } from '../http/request';
+import { Address, Asker, PresentOnly, Public } from '../http/request';
 import { Authentication, type Caller, isAdmin } from './authentication';
 import { IdentityStore } from './identity-store';
 
 /** Keystone v3: what clients need to log in and find the services. */
 @ApiTags('identity')
 @Controller('identity')
+@PresentOnly()
 export class IdentityController {
   constructor(
     private readonly authentication: Authentication,

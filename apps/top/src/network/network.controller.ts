@@ -2,6 +2,7 @@ import { Controller, Get, Param } from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
 import { notFound } from '@weir/kernel';
 import { EXTENSIONS, extensionView, versionsView } from '@weir/openstack-api/network';
+import { isAvailable } from '../compute/zones';
 import { Address, Public } from '../http/request';
 import { Gateway } from '../orchestration/gateway';
 
@@ -43,11 +44,14 @@ export class NetworkController {
   @Get('v2.0/availability_zones')
   async zones() {
     const zones = await this.gateway.read((rows) =>
-      rows.live('rm_zones').map((zone) => zone['availability_zone'] as string),
+      rows.live('rm_zones', {}, { orderBy: [{ column: 'availability_zone' }] }).map((zone) => ({
+        name: zone['availability_zone'] as string,
+        state: isAvailable(rows, zone) ? 'available' : 'unavailable',
+      })),
     );
     return {
-      availability_zones: zones.flatMap((name) =>
-        ['network', 'router'].map((resource) => ({ name, resource, state: 'available' })),
+      availability_zones: zones.flatMap(({ name, state }) =>
+        ['network', 'router'].map((resource) => ({ name, resource, state })),
       ),
     };
   }

@@ -1,11 +1,12 @@
 import { Controller, Get, Header } from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
-import { Public } from '../http/request';
+import { PresentOnly, Public } from '../http/request';
 import { Metrics } from './metrics';
 
 /** For whoever watches the process: metrics, and whether it lives. A dead site does not make the Top unready. */
 @ApiTags('weir')
 @Controller()
+@PresentOnly()
 export class HealthController {
   constructor(private readonly metrics: Metrics) {}
 

@@ -1,13 +1,14 @@
 import { Controller, Get, Param } from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
-import { type Asking, From } from '../http/request';
+import { type Asking, From, PresentOnly } from '../http/request';
 import { adminsOnly } from '../sites/sites.controller';
 import { Maintenance, type Work } from './maintenance';
 
 /** What was begun by a POST that answered 202. */
 @ApiTags('weir')
 @Controller('weir/v1/maintenance')
+@PresentOnly()
 export class MaintenanceController {
   constructor(private readonly maintenance: Maintenance) {}
 

@@ -11,7 +11,7 @@ import {
 import { invalid } from '@weir/kernel';
 import { many, one, onlyParameters, parseLimit, type RawQuery } from '@weir/openstack-api';
 import { positionIn, positionOf } from '../http/moment';
-import { type Asking, From } from '../http/request';
+import { type Asking, From, PresentOnly } from '../http/request';
 import { isAdmin } from '../identity/authentication';
 import { EventStore } from '../operations/ports';
 import { asOfPosition } from '../orchestration/past';
@@ -94,6 +94,7 @@ export class TimeController {
 
   /** From a flow's cookie (decimal, or 0x and hex) to who is behind it; `?site=` and `?host=` narrow where to look. */
   @Get('blame/:cookie')
+  @PresentOnly()
   async blame(@From() { caller }: Asking, @Param('cookie') text: string, @Query() query: RawQuery) {
     adminsOnly(caller);
     onlyParameters(query, ['site', 'host']);
