@@ -168,4 +168,19 @@ describe('networks', () => {
     expect((await world.get('/network/v2.0/networks?limit=x')).status).toBe(400);
     expect((await world.get('/network/v2.0/networks?marker=x')).status).toBe(400);
   });
+
+  it('are found by their segment by admins alone', async () => {
+    const { id } = await world.network('on-the-wire');
+    const shown = (await world.get(`/network/v2.0/networks/${id}`, 'admin')).body['network'];
+    const found = (query: string, who: 'admin' | 'demo') => world.get(`/network/v2.0/networks?${query}`, who);
+    const own = `provider:segmentation_id=${shown['provider:segmentation_id'] as number}`;
+    expect((await found(own, 'admin')).body['networks']).toMatchObject([{ id }]);
+    const hidden = [
+      own,
+      'provider:segmentation_id=1',
+      'provider:network_type=vxlan',
+      'sort_key=provider:segmentation_id',
+    ];
+    for (const query of hidden) expect([query, (await found(query, 'demo')).status]).toEqual([query, 400]);
+  });
 });

@@ -39,6 +39,34 @@ describe('servers', () => {
     expect(again.status).toBe(202);
   });
 
+  it('are found by their host by admins; to tenants a host that is theirs and one that is not make no difference', async () => {
+    await world.site('hanoi', 'Hanoi', { 'hanoi-a': ROOM });
+    const { id: network } = await world.network('green', '10.2.1.0/24');
+    const created = await world.server('hosted', { networks: [{ uuid: network }], availability_zone: 'Hanoi' });
+    const server = created.body['server'].id as string;
+    await world.until(
+      async () => (await world.get(`/compute/v2.1/servers/${server}`)).body['server'].status === 'ACTIVE',
+      'ACTIVE',
+    );
+    const idsOf = (all: { id: string }[]) => all.map(({ id }) => id);
+    const servers = async (host: string, who: 'demo' | 'admin') =>
+      idsOf((await world.get(`/compute/v2.1/servers?all_tenants=1&host=${host}`, who)).body['servers']);
+    const ports = (host: string, who: 'demo' | 'admin') =>
+      world.get(`/network/v2.0/ports?network_id=${network}&binding:host_id=${host}`, who);
+    expect(await servers('fake-1', 'admin')).toContain(server);
+    expect(await servers('elsewhere', 'admin')).toEqual([]);
+    expect((await ports('hanoi-1', 'admin')).body['ports']).toMatchObject([{ device_id: server }]);
+    expect((await ports('elsewhere', 'admin')).body['ports']).toEqual([]);
+
+    const all = idsOf((await world.get('/compute/v2.1/servers')).body['servers']);
+    expect(all).toContain(server);
+    for (const host of ['fake-1', 'hanoi-1', 'elsewhere']) {
+      expect([host, await servers(host, 'demo')]).toEqual([host, all]);
+      expect([host, (await ports(host, 'demo')).status]).toEqual([host, 400]);
+    }
+    expect((await world.get('/network/v2.0/ports?sort_key=binding:host_id')).status).toBe(400);
+  });
+
   it('takes 60 of 100 creates into room for 60, refuses the others clearly, and gives the room back', async () => {
     const { id: site, fake } = await world.site('tokyo', 'Tokyo', {
       'tokyo-a': { vcpus: 30, ramMb: 100_000, diskGb: 1000 },

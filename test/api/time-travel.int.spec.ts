@@ -121,7 +121,7 @@ describe('what was, and who did it', () => {
     const created = await eventsOf('network', blue, 'demo', 'NetworkCreated');
     expect(created).toMatchObject([{ data: { name: 'blue' }, request_id: expect.stringMatching(/^req-/) }]);
     const all = [...created, ...(await eventsOf('server', server, 'demo'))];
-    expect(JSON.stringify(all)).not.toMatch(/"(segment|siteId|host|endpoint)"|paris-1/);
+    expect(JSON.stringify(all)).not.toMatch(/"(segment|siteId|host|endpoint)"|paris-1|fake-1/);
     const siteId = bound?.data['siteId'] as string;
     expect(JSON.stringify(all)).not.toContain(siteId);
   });

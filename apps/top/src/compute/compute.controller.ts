@@ -57,6 +57,9 @@ const IGNORED = [
   'tags-any',
 ];
 
+/** Filters that Nova ignores unless an admin gives them. */
+const ADMIN_FILTERS = ['host'];
+
 /** Nova v2.1: servers, flavors, zones. */
 @ApiTags('compute')
 @Controller('compute')
@@ -243,7 +246,8 @@ export class ComputeController {
   ) {
     const { caller, address } = asking;
     const everybody = isAdmin(caller) && ['1', 'true', 'True'].includes(one(raw['all_tenants']) ?? '');
-    const known = Object.fromEntries(Object.entries(raw).filter(([key]) => !IGNORED.includes(key)));
+    const ignored = isAdmin(caller) ? IGNORED : [...IGNORED, ...ADMIN_FILTERS];
+    const known = Object.fromEntries(Object.entries(raw).filter(([key]) => !ignored.includes(key)));
     const query = parseListQuery(known, SERVER_FILTERS);
     const own = everybody ? {} : { project_id: [caller.projectId ?? ''] };
     const listed = await this.gateway.read((rows) => {

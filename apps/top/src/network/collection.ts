@@ -2,7 +2,7 @@ import type { Row, RowReader } from '@weir/event-store';
 import { type ListQuery, many, parseListQuery, type RawQuery, select } from '@weir/openstack-api';
 import { list, type Listing, pageLinks } from '../http/listing';
 import type { Asking } from '../http/request';
-import { type Caller } from '../identity/authentication';
+import { type Caller, isAdmin } from '../identity/authentication';
 import { Gateway } from '../orchestration/gateway';
 import { visible } from './scope';
 
@@ -24,6 +24,8 @@ export interface CollectionOf {
   /** What a list may be filtered by, and which of that are columns besides the common ones. */
   readonly filters: readonly string[];
   readonly columns: Listing['columns'];
+  /** Those of `filters` that only admins see; to others they are unknown. */
+  readonly adminAttributes?: readonly string[];
   readonly where?: NonNullable<Listing['where']>;
   readonly render: (rows: RowReader, row: Row, caller: Caller) => Rendered;
 }
@@ -42,9 +44,10 @@ export class Collection {
     url: string,
     narrowed: (query: ListQuery, rows: RowReader) => ListQuery = (query) => query,
   ): Promise<Readonly<Record<string, unknown>>> {
-    const { kind, filters, columns, where, render } = this.of;
+    const { kind, filters, columns, adminAttributes = [], where, render } = this.of;
     const plural = `${kind}s`;
-    const query = parseListQuery(raw, filters);
+    const known = isAdmin(caller) ? filters : filters.filter((filter) => !adminAttributes.includes(filter));
+    const query = parseListQuery(raw, known);
     const listed = await this.gateway.read((rows) => {
       const listing: Listing = {
         table: `rm_${plural}`,

@@ -13,6 +13,7 @@ import {
 import { forbidden, type NetworkId, type PortId } from '@weir/kernel';
 import { parseBody, type RawQuery } from '@weir/openstack-api';
 import {
+  NETWORK_ADMIN_ATTRIBUTES,
   NETWORK_FILTERS,
   networkCreate,
   networkUpdate,
@@ -44,6 +45,7 @@ export class NetworksController {
     this.collection = new Collection(gateway, {
       kind: 'network',
       filters: NETWORK_FILTERS,
+      adminAttributes: NETWORK_ADMIN_ATTRIBUTES,
       columns: {
         admin_state_up: { column: 'admin_state_up', type: 'flag' },
         port_security_enabled: { column: 'port_security_enabled', type: 'flag' },

@@ -5,7 +5,14 @@ import type { FastifyRequest } from 'fastify';
 import { type AddressChoice, createPort, deletePort, updatePort } from '@weir/domain';
 import { invalid, type Ip, type NetworkId, parseIp, type SubnetId } from '@weir/kernel';
 import { many, parseBody, type RawQuery } from '@weir/openstack-api';
-import { PORT_FILTERS, type PortCreate, portCreate, portUpdate, portView } from '@weir/openstack-api/network';
+import {
+  PORT_ADMIN_ATTRIBUTES,
+  PORT_FILTERS,
+  type PortCreate,
+  portCreate,
+  portUpdate,
+  portView,
+} from '@weir/openstack-api/network';
 import { type Asking, From } from '../http/request';
 import { isAdmin } from '../identity/authentication';
 import { Gateway } from '../orchestration/gateway';
@@ -29,6 +36,7 @@ export class PortsController {
     this.collection = new Collection(gateway, {
       kind: 'port',
       filters: PORT_FILTERS,
+      adminAttributes: PORT_ADMIN_ATTRIBUTES,
       columns: {
         network_id: { column: 'network_id', type: 'text' },
         mac_address: { column: 'mac_address', type: 'text' },

@@ -74,6 +74,13 @@ export const NETWORK_FILTERS = [
   'is_default',
 ] as const;
 
+/** Shown to admins only, so tenants can neither filter nor sort by them. */
+export const NETWORK_ADMIN_ATTRIBUTES: readonly string[] = [
+  'provider:network_type',
+  'provider:physical_network',
+  'provider:segmentation_id',
+];
+
 export interface SubnetModel extends Common {
   readonly network_id: string;
   readonly cidr: string;
@@ -221,6 +228,9 @@ export const PORT_FILTERS = [
   'revision_number',
   'security_groups',
 ] as const;
+
+/** Shown to admins only, so tenants can neither filter nor sort by them. */
+export const PORT_ADMIN_ATTRIBUTES: readonly string[] = ['binding:host_id'];
 
 function common(item: Common): Resource {
   return {
