@@ -263,7 +263,7 @@ describe('a preview at the Top', () => {
       const bindings = [{ port: port(2), host: 'paris-1', endpoint: '198.51.100.1' }];
       world.ask = async (site) => {
         if (site === 'tokyo') return answer();
-        await world.time.sleep(1400);
+        await world.time.sleep(1399.5);
         return answer({ bindings });
       };
       const preview = world.previews.of(server);

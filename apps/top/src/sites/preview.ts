@@ -55,7 +55,7 @@ export class Previews {
     const later = bound.length === 0 ? told : this.factsBySite([...events, ...bound]);
     const bindings = new Map([...later].map(([site, facts]) => [site, since(told.get(site), facts)] as const));
     const again = [...later].filter(([site]) => bindings.get(site)?.length && !isUnknown(first.get(site)));
-    const second = await this.askAll(new Map(again), Math.max(1, end - clock.monotonic()));
+    const second = await this.askAll(new Map(again), Math.max(1, Math.floor(end - clock.monotonic())));
     return {
       facts: this.named(told),
       bindings: this.named(new Map([...bindings].filter(([, facts]) => facts.length > 0))),
