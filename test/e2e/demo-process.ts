@@ -51,35 +51,22 @@ export function newFolder(): string {
   return mkdtempSync(join(labs, 'e2e-'));
 }
 
-/** The demo as a user starts it, in a folder of its own: a user's own demo may run meanwhile. */
-export class DemoProcess {
+/** A demo in a process of its own, and what it says. */
+export class RunningDemo {
   output = '';
-  /** Every namespace that `lab.json` has named. */
-  readonly namespaces = new Set<string>();
   private readonly child: ChildProcess;
   private readonly ended: Promise<unknown>;
-  private readonly watch: NodeJS.Timeout;
 
+  /** A killed test takes its demo along, which cleans up. */
   constructor(
     readonly folder: string,
-    ...flags: readonly string[]
+    command: readonly string[],
   ) {
-    const program = join(ROOT, 'apps', 'demo', 'dist', 'main.js');
-    // A killed test takes its demo along, which cleans up.
-    const command = ['--pdeathsig', 'TERM', process.execPath, program, ...flags];
-    this.child = spawn('setpriv', command, { cwd: folder, stdio: ['ignore', 'pipe', 'pipe'] });
+    const stdio = ['ignore', 'pipe', 'pipe'] as const;
+    this.child = spawn('setpriv', ['--pdeathsig', 'TERM', ...command], { cwd: folder, stdio: [...stdio] });
     for (const stream of [this.child.stdout, this.child.stderr])
       stream?.on('data', (chunk: Buffer) => (this.output += chunk.toString()));
     this.ended = once(this.child, 'close');
-    this.watch = setInterval(() => this.noteNamespaces(), 100);
-  }
-
-  get clouds(): string {
-    return join(this.folder, '.weir', 'demo', 'clouds.yaml');
-  }
-
-  get lab(): LabFile {
-    return JSON.parse(readFileSync(join(this.folder, '.weir', 'demo', 'lab.json'), 'utf8')) as LabFile;
   }
 
   async untilUp(): Promise<void> {
@@ -94,13 +81,38 @@ export class DemoProcess {
   async end(signal?: NodeJS.Signals): Promise<number | null> {
     if (signal !== undefined) this.child.kill(signal);
     await this.ended;
-    clearInterval(this.watch);
     return this.child.exitCode;
   }
 
   /** Of a demo with `--json` that has ended. */
   get outcome(): Outcome {
     return outcomeIn(this.output);
+  }
+}
+
+/** The demo as a user starts it, in a folder of its own: a user's own demo may run meanwhile. */
+export class DemoProcess extends RunningDemo {
+  /** Every namespace that `lab.json` has named. */
+  readonly namespaces = new Set<string>();
+  private readonly watch: NodeJS.Timeout;
+
+  constructor(folder: string, ...flags: readonly string[]) {
+    super(folder, [process.execPath, join(ROOT, 'apps', 'demo', 'dist', 'main.js'), ...flags]);
+    this.watch = setInterval(() => this.noteNamespaces(), 100);
+  }
+
+  get clouds(): string {
+    return join(this.folder, '.weir', 'demo', 'clouds.yaml');
+  }
+
+  get lab(): LabFile {
+    return JSON.parse(readFileSync(join(this.folder, '.weir', 'demo', 'lab.json'), 'utf8')) as LabFile;
+  }
+
+  override async end(signal?: NodeJS.Signals): Promise<number | null> {
+    const status = await super.end(signal);
+    clearInterval(this.watch);
+    return status;
   }
 
   /** What is still there of it: namespaces, processes, files but its logs. */

@@ -1,11 +1,10 @@
-import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
-import { once } from 'node:events';
+import { spawnSync } from 'node:child_process';
 import { chownSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { CommandFailed, run, waitFor } from '@weir/lab';
 import { ApiClient, Tenant } from '@weir/lab/deployment';
-import { type Outcome, outcomeIn, STEPS } from './demo-process';
+import { RunningDemo, STEPS } from './demo-process';
 import { buildPrograms, ROOT } from './programs';
 
 jest.setTimeout(120_000);
@@ -22,42 +21,13 @@ function rights(): readonly string[] {
 }
 
 /** On a machine with nothing but Node: no command is found, better-sqlite3 cannot be loaded, and the user has no rights. */
-class SimulatedDemo {
-  output = '';
-  private readonly child: ChildProcess;
-  private readonly ended: Promise<unknown>;
-
-  constructor(
-    readonly folder: string,
-    ...flags: readonly string[]
-  ) {
+class SimulatedDemo extends RunningDemo {
+  constructor(folder: string, ...flags: readonly string[]) {
     const user = rights();
     if (user.length > 0) chownSync(folder, NOBODY, NOBODY);
     const clean = ['env', '-i', `HOME=${folder}`, 'PATH=/nonexistent'];
     const node = [process.execPath, '--require', join(__dirname, 'without-sqlite.cjs'), PROGRAM];
-    const command = ['--pdeathsig', 'TERM', ...user, ...clean, ...node, '--simulated', ...flags];
-    this.child = spawn('setpriv', command, { cwd: folder, stdio: ['ignore', 'pipe', 'pipe'] });
-    for (const stream of [this.child.stdout, this.child.stderr])
-      stream?.on('data', (chunk: Buffer) => (this.output += chunk.toString()));
-    this.ended = once(this.child, 'close');
-  }
-
-  async untilUp(): Promise<void> {
-    await waitFor(() => this.output.includes('Ctrl-C ends it all') || this.child.exitCode !== null, {
-      what: 'the demo to be up',
-      deadlineMs: 60_000,
-    });
-    if (this.child.exitCode !== null) throw new Error(`The demo ended:\n${this.output}`);
-  }
-
-  async end(signal?: NodeJS.Signals): Promise<number | null> {
-    if (signal !== undefined) this.child.kill(signal);
-    await this.ended;
-    return this.child.exitCode;
-  }
-
-  get outcome(): Outcome {
-    return outcomeIn(this.output);
+    super(folder, [...user, ...clean, ...node, '--simulated', ...flags]);
   }
 
   get leftovers(): readonly string[] {

@@ -1,5 +1,7 @@
 import { existsSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import type { Logger, Timers } from '@weir/kernel';
+import type { Stage } from './stage';
 
 export const LAB_FILE = 'lab.json';
 
@@ -23,17 +25,15 @@ export class LabFile {
 
 const FOLLOW_EVERY_MS = 1_000;
 
-/** Writes it again and again, whoever made what changes. */
-export async function keepWritten(options: {
-  readonly write: () => Promise<void>;
-  readonly isOver: () => boolean;
-  readonly sleep: (ms: number) => Promise<void>;
-  readonly warn: (message: string, fields: Readonly<Record<string, unknown>>) => void;
-}): Promise<void> {
-  while (!options.isOver()) {
-    await options.write().catch((error: unknown) => {
-      options.warn('lab.json could not be written', { error: String(error) });
+/** Writes it again and again, whoever made what changes, until the stage closes. */
+export async function keepWritten(
+  stage: Pick<Stage, 'isClosing' | 'writeLabFile'>,
+  { timers, logger }: { readonly timers: Timers; readonly logger: Logger },
+): Promise<void> {
+  while (!stage.isClosing) {
+    await stage.writeLabFile().catch((error: unknown) => {
+      logger.warn('lab.json could not be written', { error: String(error) });
     });
-    await options.sleep(FOLLOW_EVERY_MS);
+    await timers.sleep(FOLLOW_EVERY_MS);
   }
 }

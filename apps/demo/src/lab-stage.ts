@@ -95,13 +95,7 @@ export class LabStage implements Stage {
   }
 
   follow(): Promise<void> {
-    const { timers, logger } = this.options;
-    return keepWritten({
-      write: () => this.writeLabFile(),
-      isOver: () => this.closing,
-      sleep: (ms) => timers.sleep(ms),
-      warn: (message, fields) => logger.warn(message, fields),
-    });
+    return keepWritten(this, this.options);
   }
 
   async writeLabFile(): Promise<void> {

@@ -94,13 +94,7 @@ export class SimulatedStage implements Stage {
   }
 
   follow(): Promise<void> {
-    const { timers, logger } = this.options;
-    return keepWritten({
-      write: () => this.writeLabFile(),
-      isOver: () => this.closing,
-      sleep: (ms) => timers.sleep(ms),
-      warn: (message, fields) => logger.warn(message, fields),
-    });
+    return keepWritten(this, this.options);
   }
 
   async close(): Promise<void> {
