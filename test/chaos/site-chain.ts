@@ -72,6 +72,7 @@ export class SiteChain {
       delivered: nothing,
       removing: nothing,
       started: nothing,
+      keepsCommits: true,
     });
     this.host = new Host({
       host: { ...HOST, endpoint },

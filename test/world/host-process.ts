@@ -54,6 +54,7 @@ export class HostProcess {
       delivered,
       removing: ({ server }) => removing(server),
       started: ({ server }) => ground.trace.tell(this.name, `runs server ${server}`),
+      keepsCommits: true,
     });
   }
 

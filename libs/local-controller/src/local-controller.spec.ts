@@ -110,7 +110,7 @@ function serverAt(index: number, host: { readonly name: string; readonly endpoin
 /** Everything of a host that a restart of its process leaves, and its Bottom. */
 class World {
   readonly time = new VirtualTime();
-  readonly switch = new MemorySwitch();
+  readonly switch = new MemorySwitch({ keepsCommits: true });
   readonly database = new MemorySwitchDatabase();
   readonly instances = new MemoryInstances({ plugged: (device) => this.database.addDevice(device) });
   readonly slice = new MemorySlice({ stateHolding: STATE_HOLDING });

@@ -22,7 +22,7 @@ function first<T>(list: readonly T[]): T {
 /** One host of a topology, over a switch in memory. */
 class World {
   readonly time = new VirtualTime();
-  readonly switch = new MemorySwitch();
+  readonly switch = new MemorySwitch({ keepsCommits: true });
   readonly database = new MemorySwitchDatabase();
   readonly instances = new MemoryInstances({ plugged: (device) => this.database.addDevice(device) });
   readonly slice = new MemorySlice({ stateHolding: STATE_HOLDING });

@@ -12,6 +12,11 @@ import {
 } from '@weir/openflow';
 import { type Arrival, type ModelPort, type Output, type Result, SwitchModel } from '@weir/pipeline/interpreter';
 
+export interface MemorySwitchOptions {
+  /** For tests that look at every change: `commits` holds them all, for as long as the switch is there. */
+  readonly keepsCommits?: boolean;
+}
+
 /** A switch in memory that runs packets, as one that controllers connect to and lose. */
 export class MemorySwitch {
   private readonly ports = new Map<number, ModelPort>();
@@ -24,6 +29,8 @@ export class MemorySwitch {
   /** What the next commit rejects with. */
   refusal: Error | undefined;
   readonly commits: FlowChange[] = [];
+
+  constructor(private readonly options: MemorySwitchOptions = {}) {}
 
   /** As a new connection to the management socket; the one before ends. */
   connect(): Promise<Switch> {
@@ -77,7 +84,7 @@ export class MemorySwitch {
     for (const id of change.removeGroups) this.groups.delete(id);
     for (const id of change.removeMeters) this.meters.delete(id);
     for (const meter of change.addMeters) this.meters.set(meter.id, meter);
-    this.commits.push(change);
+    if (this.options.keepsCommits) this.commits.push(change);
   }
 
   private emptyModel(): SwitchModel {

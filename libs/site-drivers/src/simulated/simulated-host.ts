@@ -1,6 +1,6 @@
 import type { Ip, PortId } from '@weir/kernel';
 import type { LocalControllerOptions } from '@weir/local-controller';
-import { MemorySwitch } from '@weir/local-controller/memory';
+import { MemorySwitch, type MemorySwitchOptions } from '@weir/local-controller/memory';
 import { SimulatedInstances, type SimulatedInstancesOptions } from './simulated-instances';
 import type { SimulatedUnderlay, TunnelEnd } from './underlay';
 
@@ -11,7 +11,8 @@ export interface SimulatedDatabase extends Database {
   addDevice(name: string): void;
 }
 
-export interface SimulatedHostOptions extends Pick<SimulatedInstancesOptions, 'started' | 'changed' | 'removing'> {
+export interface SimulatedHostOptions
+  extends Pick<SimulatedInstancesOptions, 'started' | 'changed' | 'removing'>, MemorySwitchOptions {
   readonly endpoint: Ip;
   readonly database: SimulatedDatabase;
   readonly underlay: SimulatedUnderlay;
@@ -26,13 +27,14 @@ export interface SimulatedHostOptions extends Pick<SimulatedInstancesOptions, 's
 export class SimulatedHost implements TunnelEnd {
   readonly endpoint: Ip;
   readonly database: SimulatedDatabase;
-  readonly switch = new MemorySwitch();
+  readonly switch: MemorySwitch;
   readonly instances: SimulatedInstances;
 
   constructor(options: SimulatedHostOptions) {
     const { endpoint, database, underlay, delivered, started, changed, removing } = options;
     this.endpoint = endpoint;
     this.database = database;
+    this.switch = new MemorySwitch(options);
     this.instances = new SimulatedInstances({
       plugged: (device) => database.addDevice(device),
       ...(started && { started }),
