@@ -532,12 +532,15 @@ describe('a log of an earlier layout', () => {
     const source = newFile();
     copyFileSync(file, source);
     tamper(source, before);
+    const unopened = await all(verifySqliteFile(source));
+    expect(unopened).toMatchObject([{ problem: 'file', detail: expect.stringContaining('earlier layout') as string }]);
     const again = await open(source);
     expect(await again.readAll(0, 100)).toEqual(events);
     expect(await all(again.verify())).toEqual([]);
     expect(await again.seal()).toMatchObject({ first: 1, count: 20, revision: 0 });
     await count(again, 's-0', 3);
     expect(await all(again.verify())).toEqual([]);
+    expect(await all(verifySqliteFile(source))).toEqual([]);
     expect(await again.checkRebuild()).toBeUndefined();
     expect(again.reader.asOf('rm_counters', 10)).toHaveLength(5);
     const [taken] = events;

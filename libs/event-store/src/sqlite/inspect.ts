@@ -2,6 +2,7 @@ import Database from 'better-sqlite3';
 import type { Anchor, LogProblem } from '../port';
 import { type LogRow, LogVerifier } from '../verify';
 import { readOpenSeal, strayId } from './open-seal';
+import { earlierLayout } from './schema';
 
 /** Events read in one transaction: a long one would keep the WAL from being moved. */
 const BATCH = 1000;
@@ -29,6 +30,12 @@ export function* inspectFile(file: string, anchors: readonly Anchor[]): Generato
 
 /** Everything that is wrong with the log in this file: the events first, in order, then SQLite's own integrity check. */
 export function* inspectLog(db: Database.Database, anchors: readonly Anchor[] = []): Generator<LogProblem> {
+  const layout = layoutOf(db);
+  if (layout !== undefined) {
+    const detail = `not verified: the file has the earlier layout ${layout}; open a copy of it once, which takes it over, and verify that`;
+    yield { position: 0, problem: 'file', detail };
+    return;
+  }
   let found = 0;
   for (const problem of inspectEvents(db, anchors)) {
     found++;
@@ -43,6 +50,15 @@ export function* inspectLog(db: Database.Database, anchors: readonly Anchor[] = 
     }
   } catch (error) {
     yield { position: 0, problem: 'file', detail: messageOf(error) };
+  }
+}
+
+function layoutOf(db: Database.Database): number | undefined {
+  try {
+    return earlierLayout(db);
+  } catch {
+    // What cannot be read is told by the events.
+    return undefined;
   }
 }
 

@@ -68,6 +68,16 @@ function definition(view: View): string {
   );
 }
 
+/** Which earlier layout a file of ours has that no store of this version has opened; undefined where it has none. */
+export function earlierLayout(db: Database): number | undefined {
+  const layout = db.pragma('user_version', { simple: true });
+  if (layout !== 1 && layout !== 2) return undefined;
+  if (db.pragma('application_id', { simple: true }) !== APPLICATION_ID) return undefined;
+  // The number alone may be a flipped bit.
+  const table = db.prepare("select 1 from sqlite_schema where type = 'table' and name = 'event_ids'").get();
+  return table === undefined ? layout : undefined;
+}
+
 /** Makes what is missing; throws for a file that is not ours, or newer than this program. */
 function layOut(db: Database, tables: TableSet): void {
   const layout = db.pragma('user_version', { simple: true });
