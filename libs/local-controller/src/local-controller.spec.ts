@@ -475,6 +475,21 @@ describe('absence', () => {
     await world.time.advance(100);
     expect(world.controller.status().orphans).toEqual([]);
   });
+
+  it('ends with a departure, which is answered as any', async () => {
+    await world.tell([...BLUE, ...web.lines]);
+    await world.settled();
+    await world.tell([], { of: 2 });
+    await world.settled();
+    await world.time.advance(100);
+    expect(world.controller.status().orphans).toContain(`server ${web.server}`);
+    await world.tell([fact('departure', { id: web.server, of: 'server', server: web.server })], { of: 2 });
+    await world.settled();
+    await world.time.advance(100);
+    expect(world.instances.get(web.server)).toBeUndefined();
+    const said = world.controller.observations(true).find(({ id: name }) => name === web.server);
+    expect(said?.value).toEqual({ status: 'gone' });
+  });
 });
 
 describe('a restart', () => {

@@ -308,6 +308,8 @@ export class Servers {
 
   private leave(one: Departing): void {
     this.leaving.set(keyOf(one), one);
+    // Nobody's until now: that it is gone must not be forgotten with its name.
+    if (one.kind === 'server') this.orphanNames.delete(`server ${one.id}`);
   }
 
   private isLeaving(server: ServerId): boolean {
