@@ -41,7 +41,7 @@ import { Settling } from './settling';
 /** A `gone` is told again at each connect for so long: nobody confirms it, and the Top frees an address by it. */
 const GONE_KEPT_MS = 24 * 60 * 60 * 1000;
 
-/** A host that has not said by then that a server is gone is told once more that it is to go. */
+/** A host that has not said by then that a server is gone is told once more that it is to go: by tombstones, for one that does not know departures. */
 const RETELL_MS = 10_000;
 
 /** Behind these stands something that facts cannot make again, or what it hangs on: absence alone never takes them from a host. */
