@@ -198,7 +198,9 @@ export class Publisher {
     const follower = this.followersByName.get(name);
     const connection = follower?.connection;
     if (!follower || !connection) return Promise.reject(unavailable(`${name} is not connected.`));
-    const line: QueryLine = { type: 'query', id: this.options.random.uuid(), kind, body, timeoutMs };
+    // On the line it is a whole number, and the follower ends a connection that says otherwise.
+    const wholeMs = Math.max(1, Math.ceil(timeoutMs));
+    const line: QueryLine = { type: 'query', id: this.options.random.uuid(), kind, body, timeoutMs: wholeMs };
     if (Buffer.byteLength(JSON.stringify(line)) >= MAX_LINE_BYTES)
       return Promise.reject(new WeirError('too-large', 'The question is longer than a line may be.'));
     return follower.queries.ask(line.id, timeoutMs, () => {
