@@ -3,6 +3,7 @@ import { type Link, MemoryFactStore } from '@weir/cascade/memory';
 import { Bottom } from '../../apps/bottom/src/bottom';
 import { joinTop } from '../../apps/bottom/src/join';
 import { MemorySiteRecords } from '../../apps/bottom/src/memory-records';
+import { hasToLearn } from '../../apps/bottom/src/recovery';
 import { STATE_HOLDING } from '../../apps/bottom/src/site';
 import { SliceDisk } from './disk';
 import type { Ground } from './ground';
@@ -26,8 +27,6 @@ export class BottomProcess {
   private readonly key: string;
   /** Its id at the Top. */
   private joined: string | undefined;
-  /** Its stores are new and its site is not. */
-  private recovering = false;
 
   constructor(
     private readonly ground: Ground,
@@ -49,7 +48,8 @@ export class BottomProcess {
   }
 
   start(): void {
-    const { ground, name, slice, records, hostToken, recovering } = this;
+    const { ground, name, slice, records, hostToken } = this;
+    const recovering = hasToLearn({ hasJoined: this.joined !== undefined, slice });
     const { clock, trace, spoilt } = ground;
     const life = ground.life(name);
     const random = ground.random(`${name} ${this.journal.head().position} ${clock.monotonic()}`);
@@ -57,7 +57,6 @@ export class BottomProcess {
     trace.tell(name, recovering ? 'starts with nothing' : 'starts');
     const journal = new Journal(spoilt.facts?.(this.journal) ?? this.journal, clock, random);
     const bottom = new Bottom({ ...ports, slice, journal, records, hostToken, recovering });
-    this.recovering = false;
     this.running = { life, bottom };
     this.follow(life, bottom, ports).catch((error: unknown) =>
       ground.violated(`${name} cannot join: ${error instanceof Error ? error.message : String(error)}`),
@@ -88,7 +87,6 @@ export class BottomProcess {
     this.records.close();
     this.records = new MemorySiteRecords();
     this.journal = new MemoryFactStore({ generation: this.ground.clock.now() });
-    this.recovering = true;
   }
 
   private async follow(life: Mortal, bottom: Bottom, ports: JoinPorts): Promise<void> {

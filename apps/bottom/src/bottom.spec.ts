@@ -20,6 +20,7 @@ import { VirtualTime } from '@weir/testing/time';
 import { Bottom } from './bottom';
 import { MemorySiteRecords } from './memory-records';
 import type { HostConfig } from './records';
+import { hasToLearn } from './recovery';
 import { STATE_HOLDING } from './site';
 
 const KINDS = ['network', 'subnet', 'router', 'router-interface', 'port', 'server', 'site'] as const;
@@ -714,6 +715,30 @@ describe('a Bottom', () => {
       await world.quiet();
       expect([1, 3, 4].map(placeOf)).toEqual(places);
       expect(world.hosts.map(({ running }) => running.size)).toEqual([2, 1]);
+    });
+  });
+
+  describe('that is a copy from before it was told anything', () => {
+    it('learns from its hosts first what they run, and runs nothing twice', async () => {
+      const store = new MemoryFactStore({ generation: world.time.now() });
+      const [records, journal] = [world.records.copy(), store.copy()];
+      world.journal = new Journal(store, world.time, world.random);
+      await world.start('h1', 'h2');
+      world.commit(network(1), server(1), port(1, 1));
+      await world.quiet();
+      expect(placeOf(1)).toBe('h1');
+
+      await world.stopBottom();
+      const slice = new MemorySlice({ stateHolding: STATE_HOLDING });
+      Object.assign(world, { records, slice, journal: new Journal(journal, world.time, world.random) });
+      await world.startBottom({ recovering: hasToLearn({ hasJoined: true, slice }) });
+      // Backwards, and the one that runs it a while later.
+      await world.join('h2', world.host('h2').key);
+      await world.time.advance(3000);
+      await world.join('h1', world.host('h1').key);
+      await world.quiet();
+      expect(placeOf(1)).toBe('h1');
+      expect(world.hosts.map(({ running }) => running.size)).toEqual([1, 0]);
     });
   });
 

@@ -8,6 +8,7 @@ import { openJournal, SqliteSlice } from '@weir/cascade/sqlite';
 import { Bottom } from './bottom';
 import { joinTop } from './join';
 import { jsonLogger } from './json-logger';
+import { hasToLearn } from './recovery';
 import { STATE_HOLDING } from './site';
 import { SqliteSiteRecords } from './sqlite-records';
 import { StateDir } from './state-dir';
@@ -59,7 +60,7 @@ async function listen(server: Server, state: StateDir): Promise<void> {
 async function run({ top, token, state: path, removed }: Arguments): Promise<void> {
   const state = new StateDir(path);
   // Whoever has a key was a site before: without its records it has to learn from its hosts what they run.
-  const recovering = state.has('key') && !state.has('records.db');
+  const lostRecords = state.has('key') && !state.has('records.db');
   const key = state.keep('key', () => makeKey(systemRandom));
   const hostToken = state.keep('host-token', () => makeToken(systemRandom));
   const records = new SqliteSiteRecords(state.file('records.db'));
@@ -78,7 +79,7 @@ async function run({ top, token, state: path, removed }: Arguments): Promise<voi
     timers: systemTimers,
     random: systemRandom,
     logger,
-    recovering,
+    recovering: lostRecords || hasToLearn({ hasJoined: state.has('joined'), slice }),
   });
   const handle = cascadeHttpHandler(bottom.publisher, { logger });
   const server = createServer((request, response) => {
