@@ -60,10 +60,10 @@ async function listen(server: Server, state: StateDir): Promise<void> {
 async function run({ top, token, state: path, removed }: Arguments): Promise<void> {
   const state = new StateDir(path);
   // Whoever has a key was a site before: without its records it has to learn from its hosts what they run.
-  const lostRecords = state.has('key') && !state.has('records.db');
+  const isSiteNew = !state.has('key');
   const key = state.keep('key', () => makeKey(systemRandom));
   const hostToken = state.keep('host-token', () => makeToken(systemRandom));
-  const records = new SqliteSiteRecords(state.file('records.db'));
+  const records = new SqliteSiteRecords(state.file('records.db'), { isSiteNew });
   const journal = openJournal(state.file('journal.db'), systemClock, systemRandom);
   const slice = new SqliteSlice({ file: state.file('site.db'), durability: 'full', stateHolding: STATE_HOLDING });
   for (const name of removed) {
@@ -79,7 +79,7 @@ async function run({ top, token, state: path, removed }: Arguments): Promise<voi
     timers: systemTimers,
     random: systemRandom,
     logger,
-    recovering: lostRecords || hasToLearn({ hasJoined: state.has('joined'), slice }),
+    recovering: hasToLearn({ hasJoined: state.has('joined'), slice }),
   });
   const handle = cascadeHttpHandler(bottom.publisher, { logger });
   const server = createServer((request, response) => {

@@ -1,3 +1,6 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import type { ServerId } from '@weir/kernel';
 import type { HeldSeal } from '@weir/topology';
 import { MemorySiteRecords } from './memory-records';
@@ -102,5 +105,31 @@ describe.each<[string, () => SiteRecords]>([
     expect(records.isRecovering()).toBe(true);
     records.endRecovery();
     expect(records.isRecovering()).toBe(false);
+  });
+});
+
+describe("a file of a Bottom's records", () => {
+  let folder: string;
+  beforeEach(() => (folder = mkdtempSync(join(tmpdir(), 'weir-records-'))));
+  afterEach(() => rmSync(folder, { recursive: true }));
+
+  const isRecovering = (isSiteNew: boolean): boolean => {
+    const records = new SqliteSiteRecords(join(folder, 'records.db'), { isSiteNew });
+    const answer = records.isRecovering();
+    records.close();
+    return answer;
+  };
+
+  it('begins a recovery where it takes the place of one that was lost, and no kill comes between', () => {
+    expect([isRecovering(false), isRecovering(false)]).toEqual([true, true]);
+  });
+
+  it('begins none with its site, nor where it was there before', () => {
+    expect([isRecovering(true), isRecovering(false)]).toEqual([false, false]);
+  });
+
+  it('begins one where its first write was cut short', () => {
+    writeFileSync(join(folder, 'records.db'), '');
+    expect(isRecovering(false)).toBe(true);
   });
 });

@@ -22,6 +22,8 @@ const SCHEMA = `
 /** Beside the rest, so that files without it can still be opened: a row while what the hosts run is being learnt from them. */
 const RECOVERY = 'CREATE TABLE IF NOT EXISTS recovery (once INTEGER PRIMARY KEY CHECK (once = 1)) STRICT';
 
+const BEGIN_RECOVERY = 'INSERT OR IGNORE INTO recovery VALUES (1)';
+
 /** The seals of the Top's log as they were told: rows are added, and the oldest dropped. */
 const SEALS = `CREATE TABLE IF NOT EXISTS seal (
   ordinal INTEGER PRIMARY KEY AUTOINCREMENT, position INTEGER NOT NULL, digest TEXT NOT NULL, revision INTEGER NOT NULL,
@@ -44,12 +46,12 @@ interface PlacementRow {
   readonly disk_gb: number;
 }
 
-/** A file; each call is on disk when it returns. */
+/** A file; each call is on disk when it returns. One that is new to a site that is not begins a recovery, with its first write. */
 export class SqliteSiteRecords implements SiteRecords {
   private readonly database: Database.Database;
   private readonly statements: ReturnType<typeof prepare>;
 
-  constructor(file: string) {
+  constructor(file: string, { isSiteNew = true }: { readonly isSiteNew?: boolean } = {}) {
     this.database = new Database(file);
     this.database.pragma('journal_mode = WAL');
     this.database.pragma('synchronous = FULL');
@@ -57,6 +59,8 @@ export class SqliteSiteRecords implements SiteRecords {
     if (found === 0) {
       this.database.transaction(() => {
         this.database.exec(SCHEMA);
+        this.database.exec(RECOVERY);
+        if (!isSiteNew) this.database.exec(BEGIN_RECOVERY);
         this.database.pragma(`user_version = ${VERSION}`);
       })();
     } else if (found !== VERSION) {
@@ -195,7 +199,7 @@ function prepare(database: Database.Database) {
          ORDER BY ordinal DESC LIMIT ${KEPT_SEALS})`,
     ),
     recovery: database.prepare<[], { once: number }>('SELECT once FROM recovery'),
-    beginRecovery: database.prepare<[]>('INSERT OR IGNORE INTO recovery VALUES (1)'),
+    beginRecovery: database.prepare<[]>(BEGIN_RECOVERY),
     endRecovery: database.prepare<[]>('DELETE FROM recovery'),
     removeGone: database.prepare<[string, string]>('DELETE FROM gone WHERE kind = ? AND id = ?'),
   };
