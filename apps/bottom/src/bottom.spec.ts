@@ -561,6 +561,30 @@ describe('a Bottom', () => {
       await world.until(() => world.value('server', SERVER)?.status === 'gone');
       expect(world.host('h1').running.size).toBe(0);
     });
+
+    it('calls no port gone that a host may have while it learns what they run', async () => {
+      await world.start('h1');
+      const host = world.host('h1');
+      world.commit(network(1), server(1), port(1, 1));
+      await world.quiet();
+      await world.stopBottom();
+      world.records.close();
+      world.records = new MemorySiteRecords();
+      world.slice = new MemorySlice({ stateHolding: STATE_HOLDING });
+      await world.time.advance(1000);
+      world.journal = memoryJournal(world.time, world.random);
+      await world.startBottom({ recovering: true });
+      await world.until(() => world.slice.get('port', PORT) !== undefined);
+      const { length } = world.topEvents.reports;
+      world.commit(remove('port', 1), server(1, { ports: [] }), departure('port', 1));
+      await world.join('h1', host.key);
+      await world.until(() => host.slice.get('departure', PORT) !== undefined);
+      await world.time.advance(15_000);
+      const told = world.topEvents.reports.slice(length).flatMap(({ observations }) => observations);
+      expect(told.filter(({ kind, id: which }) => kind === 'port' && which === PORT)).toEqual([]);
+      host.say('port', PORT, 1, { status: 'gone' });
+      await world.until(() => world.value('port', PORT)?.status === 'gone');
+    });
   });
 
   describe('that restarts', () => {

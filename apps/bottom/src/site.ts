@@ -429,8 +429,8 @@ export class Site implements Omit<FollowerSink, 'query'> {
     const ports = deletes
       .filter(({ kind, id }) => {
         const server = kind === 'port' ? this.slices.serverOf(id) : undefined;
-        // No host had it, and its server stays: nobody else will say that it is gone.
-        return server !== undefined && this.pending.has(server) && !deleted.has(server);
+        // No host had it, and its server stays: nobody else will say that it is gone. While we learn, a host may have it.
+        return server !== undefined && !this.recovering && this.pending.has(server) && !deleted.has(server);
       })
       .map((line) => ({ ...line, kind: 'port' as const }));
     const gone = [...never, ...ports].map(({ kind, id, position }) => ({ kind, id, position, at: clock.now() }));
