@@ -301,6 +301,8 @@ describe('a Bottom', () => {
   const head = () => world.journal.store.head().position;
   const placeOf = (n: number) => world.running.site.hostOf(uuid('server', n));
   const deletes = () => world.hosts.flatMap((host) => host.deletes);
+  const departure = (of: 'server' | 'port', n: number, by = n): Change =>
+    up('departure', uuid(of, n), { id: uuid(of, n), of, server: id('server', by) });
 
   describe('with a server', () => {
     it('places it, tells its host alone of it, and says upwards where its port is and that it runs', async () => {
@@ -510,9 +512,6 @@ describe('a Bottom', () => {
   });
 
   describe('that is told of a departure', () => {
-    const departure = (of: 'server' | 'port', n: number, by = n): Change =>
-      up('departure', uuid(of, n), { id: uuid(of, n), of, server: id('server', by) });
-
     it('says at once that what is nowhere is gone, until it is not told any more', async () => {
       await world.start('h1');
       const position = world.commit(departure('server', 1), departure('port', 2));
@@ -704,6 +703,37 @@ describe('a Bottom', () => {
       await world.quiet();
       expect([placeOf(1), placeOf(2)]).toEqual(['h1', undefined]);
       expect(world.hosts.map(({ running }) => running.size)).toEqual([1, 0]);
+    });
+
+    /** A port is deleted alone, before any host has said whether it runs the server. */
+    const deletePort = async () => {
+      world.topLink.heal();
+      await world.until(() => world.slice.get('server', SERVER) !== undefined);
+      const position = world.commit(remove('port', 1), departure('port', 1));
+      await world.until(() => world.topEvents.reports.at(-1)?.cursor.position === position);
+    };
+
+    it('has a port that departs alone removed by the host that turns out to run its server', async () => {
+      await world.start('h1');
+      world.commit(network(1), server(1), port(1, 1));
+      await world.until(isActive(1));
+      await startWithNothing();
+      await deletePort();
+      await world.join('h1', world.host('h1').key);
+      await world.until(() => world.host('h1').has('departure', PORT));
+      expect(world.value('port', PORT)?.status).not.toBe('gone');
+      world.host('h1').say('port', PORT, 1, { status: 'gone' });
+      await world.until(() => world.value('port', PORT)?.status === 'gone');
+    });
+
+    it('calls a port that departs alone gone once its hosts had time to say that they run its server', async () => {
+      await world.start();
+      world.commit(network(1), server(1), port(1, 1));
+      await startWithNothing();
+      await deletePort();
+      await world.time.advance(1100);
+      expect(world.value('port', PORT)?.status).not.toBe('gone');
+      await world.until(() => world.value('port', PORT)?.status === 'gone');
     });
   });
 
