@@ -1,5 +1,4 @@
 import { NO_FAULTS, type Link } from '@weir/cascade/memory';
-import { MemoryControllerState } from '@weir/local-controller/memory';
 import type { Random } from '@weir/kernel';
 import type { BottomProcess } from './bottom-process';
 import { between, type Ground, oneOf } from './ground';
@@ -167,7 +166,7 @@ export class Faults {
 
   private restartSwitch(): void {
     const host = oneOf(this.random, this.struck.hosts);
-    if (!host) return;
+    if (!host || (host.isBehind && !this.ground.isUntamed)) return;
     this.tell(`the switch of ${host.name} restarts, without a flow`);
     host.hardware.switch.restart();
   }
@@ -207,6 +206,7 @@ export class Faults {
     const restore = this.copies.get(host);
     if (restore) {
       if (this.setBackIn.bottom === this.storm) return;
+      if (host.hardware.switch.flows.length === 0 && !this.ground.isUntamed) return;
       this.setBackIn.host = this.storm;
       this.copies.delete(host);
       this.tell(`the disk of ${host.name} is set back to the copy`);
@@ -216,12 +216,7 @@ export class Faults {
       return;
     }
     this.tell(`a copy is made of the disk of ${host.name}`);
-    const [setBack, kept] = [host.disk.copy(), host.state.read()];
-    this.copies.set(host, () => {
-      setBack();
-      host.state = new MemoryControllerState();
-      if (kept) host.state.write(kept);
-    });
+    this.copies.set(host, host.copy());
   }
 
   /** As with a host; it comes back with or without what lies beside its log, and may have written on before any site can show what it lacks. */

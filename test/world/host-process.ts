@@ -1,4 +1,4 @@
-import { makeKey, Slice } from '@weir/cascade';
+import { makeKey, Slice, type Standing } from '@weir/cascade';
 import type { Link } from '@weir/cascade/memory';
 import type { Ip, PortId, ServerId } from '@weir/kernel';
 import { type HostDescription, STATE_HOLDING } from '@weir/local-controller';
@@ -38,6 +38,8 @@ export class HostProcess {
   running: Running | undefined;
   private readonly key: string;
   private hasJoined = false;
+  /** Of the copy that its disk was set back to. */
+  private setBackTo: Standing | undefined;
 
   constructor(
     private readonly ground: Ground,
@@ -102,6 +104,23 @@ export class HostProcess {
   lose(): void {
     this.disk.lose();
     this.state = new MemoryControllerState();
+  }
+
+  /** Answers how to set its disk back to what it holds now. */
+  copy(): () => void {
+    const [setBack, kept, standing] = [this.disk.copy(), this.state.read(), this.disk.standing()];
+    return () => {
+      setBack();
+      this.state = new MemoryControllerState();
+      if (kept) this.state.write(kept);
+      this.setBackTo = standing;
+    };
+  }
+
+  /** Its disk was set back, and its Bottom has yet to tell it everything. */
+  get isBehind(): boolean {
+    const standing = this.disk.standing();
+    return this.setBackTo !== undefined && (standing === this.setBackTo || standing.starting);
   }
 
   private async connect(life: Mortal): Promise<Switch> {
