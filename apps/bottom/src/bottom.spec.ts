@@ -796,6 +796,68 @@ describe('a Bottom', () => {
     });
   });
 
+  describe('that is an older copy, while its Top is away', () => {
+    /** A copy made while servers 1 and 2 ran, of which 2 is deleted since. */
+    const startOlderCopy = async () => {
+      const store = new MemoryFactStore({ generation: world.time.now() });
+      world.journal = new Journal(store, world.time, world.random);
+      await world.start('h1');
+      world.commit(network(1), ...[1, 2].flatMap((n) => [server(n), port(n, 1)]));
+      await world.quiet();
+      const [records, journal] = [world.records.copy(), store.copy()];
+      const slice = new MemorySlice({ stateHolding: STATE_HOLDING });
+      const { generation, ...cursor } = world.slice.cursor();
+      slice.newGeneration(generation);
+      const facts = world.slice.facts().map((fact) => ({ type: 'upsert' as const, ...fact }));
+      slice.apply(facts, { ...cursor, generation, caughtUp: true });
+      world.commit(remove('server', 2), remove('port', 2));
+      await world.until(() => world.value('server', uuid('server', 2))?.status === 'gone');
+      await world.quiet();
+      await world.stopBottom();
+      world.topLink.cut();
+      Object.assign(world, { records, slice, journal: new Journal(journal, world.time, world.random) });
+      // What a Host runs, it says again to a publisher that it starts over with.
+      const host = world.host('h1');
+      host.say('server', SERVER, 0, { status: 'active' });
+      await world.startBottom();
+      await world.until(() => host.cursor().generation === world.journal.store.generation);
+    };
+
+    it('tells its host of what that runs, and of nothing that is gone from it', async () => {
+      await startOlderCopy();
+      const host = world.host('h1');
+      await world.until(() => host.has('server', SERVER) && host.slice.orphans().length === 0);
+      await world.time.advance(60_000);
+      expect([...host.running]).toEqual([SERVER]);
+
+      world.topLink.heal();
+      await world.until(() => world.slice.get('server', uuid('server', 2)) === undefined);
+      await world.quiet();
+      expect([...host.running]).toEqual([SERVER]);
+      expect(host.deletes).not.toContain(`server/${SERVER}`);
+      expect(world.running.site.room('h1')?.free.vcpus).toBe(7);
+    });
+
+    it('tells its host of what the Top still wants, though nobody runs it', async () => {
+      await startOlderCopy();
+      world.commit(server(2), port(2, 1));
+      world.topLink.heal();
+      await world.until(() => world.host('h1').running.has(uuid('server', 2)));
+      await world.quiet();
+    });
+
+    it('and is killed meanwhile tells its host of nothing more, and takes nothing away', async () => {
+      await startOlderCopy();
+      const host = world.host('h1');
+      await world.until(() => host.has('server', SERVER));
+      await world.stopBottom();
+      await world.startBottom();
+      await world.time.advance(60_000);
+      expect([...host.running]).toEqual([SERVER]);
+      expect(host.deletes).not.toContain(`server/${SERVER}`);
+    });
+  });
+
   describe('whose journal is an older copy', () => {
     it('begins a new one, publishes whole, and takes nothing from its hosts', async () => {
       await world.start('h1');

@@ -82,7 +82,11 @@ export class Bottom {
       events: {
         reported: (host, report) => Promise.resolve(this.site.reported(host, report)),
         reachability: (host, state, since) => this.site.reachability(host, state === 'reachable', since),
-        diverged: (host, presented) => this.site.diverged(host, presented),
+        diverged: (host, presented) => {
+          // Ours is an older copy, and nobody has said yet what it lacks.
+          if (!this.site.hasHeardTop()) this.learn();
+          this.site.diverged(host, presented);
+        },
       },
       clock,
       timers,
@@ -177,7 +181,11 @@ export class Bottom {
 
   private awaitRecovery(): void {
     this.cancelRecovery();
-    this.cancelRecovery = this.options.timers.after(RECOVERY_MS, () => this.site.recovered());
+    this.cancelRecovery = this.options.timers.after(RECOVERY_MS, () => {
+      // What an older copy wants may have been deleted since: only the Top can say.
+      if (this.site.hasHeardTop()) this.site.recovered();
+      else this.awaitRecovery();
+    });
   }
 
   private describeHost(name: string) {

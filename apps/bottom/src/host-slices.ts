@@ -78,6 +78,12 @@ export class HostSlices {
     this.bindPortsOf(server);
   }
 
+  /** It is known to be there, and its host is not told of it. */
+  locate(server: ServerId, place: Place): void {
+    this.places.set(server, place);
+    this.bindPortsOf(server);
+  }
+
   unplace(server: ServerId): void {
     this.places.delete(server);
     this.pending.push({ op: 'unplace', server });

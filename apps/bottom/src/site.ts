@@ -104,6 +104,10 @@ export class Site implements Omit<FollowerSink, 'query'> {
   /** Zones that ever had a host here: without one it has nothing. */
   private readonly zones = new Set<string>();
   private recovering: boolean;
+  /** Since we started, the Top has told everything that it wants. */
+  private heardTop = false;
+  /** Their hosts are told of them once they say that they run them, or the Top says that it wants them. */
+  private readonly withheld = new Set<ServerId>();
   /** What is in memory may be ahead of what is stored. */
   private torn = true;
   private lastSettled = 0;
@@ -144,6 +148,7 @@ export class Site implements Omit<FollowerSink, 'query'> {
       for (const one of gone) this.observeGone(one);
       if (plan.orphaned.length > 0) this.leaveAlone(plan);
       for (const line of plan.changed) this.takeDeparture(line);
+      if (mark.caughtUp) this.hearTop();
       this.publish(before);
     });
     return Promise.resolve();
@@ -208,6 +213,10 @@ export class Site implements Omit<FollowerSink, 'query'> {
     this.recovering = true;
   }
 
+  hasHeardTop(): boolean {
+    return this.heardTop;
+  }
+
   /** The hosts had time to say what they run: from here on what is nowhere may be placed, or is gone. */
   recovered(): void {
     this.change(() => {
@@ -267,7 +276,7 @@ export class Site implements Omit<FollowerSink, 'query'> {
     const { slice, records, hosts, journal } = this.options;
     this.slices = new HostSlices();
     this.settling = new Settling();
-    for (const map of [this.wanted, this.departing, this.placements, this.pending]) map.clear();
+    for (const map of [this.wanted, this.departing, this.placements, this.pending, this.withheld]) map.clear();
     for (const { name, reachable } of hosts.all()) {
       this.settling.reachable(name, reachable);
     }
@@ -293,6 +302,7 @@ export class Site implements Omit<FollowerSink, 'query'> {
       else this.observeGone(gone);
     }
     for (const [server, { host }] of this.placements) {
+      if (this.isToBeSeenFirst(server, host)) this.withheld.add(server);
       if (this.wanted.has(server) || this.departing.has(server) || kept.has(`server/${server}`)) this.put(server, host);
     }
     for (const server of this.wanted.keys()) {
@@ -318,6 +328,25 @@ export class Site implements Omit<FollowerSink, 'query'> {
     this.append(this.difference(this.slices.flush()), 0);
     // The journal may be younger than their tombstones.
     for (const { name } of hosts.all()) this.tellDepartures(name);
+  }
+
+  /** Our copy may be older than what was deleted since, and its host does not hold it from this journal: it would make it once more. */
+  private isToBeSeenFirst(server: ServerId, host: string): boolean {
+    if (!this.recovering || this.heardTop || !this.wanted.has(server)) return false;
+    return !this.options.journal.store.live(host).some(({ kind, id }) => kind === 'server' && id === server);
+  }
+
+  private hearTop(): void {
+    this.heardTop = true;
+    for (const server of [...this.withheld]) this.tellHost(server);
+  }
+
+  /** It runs there, or is wanted still. */
+  private tellHost(server: ServerId): void {
+    const host = this.placements.get(server)?.host;
+    if (!this.withheld.delete(server) || host === undefined) return;
+    this.put(server, host);
+    if (this.departing.has(server)) this.tellDepartures(host);
   }
 
   /** What the journal lacks of what is wanted, and what it has too much. */
@@ -519,12 +548,24 @@ export class Site implements Omit<FollowerSink, 'query'> {
       if (kind === 'server') {
         this.wanted.delete(id as ServerId);
         this.pending.delete(id as ServerId);
+        const isToGo = this.options.slice.get('departure', id) !== undefined;
+        // One that is to go keeps its place until its host has said that it is gone.
+        if (this.withheld.has(id as ServerId) && !isToGo) this.forgetPlace(id as ServerId);
       }
       if (kept.has(`${kind}/${id}`)) {
         if (kind === 'server' && !this.options.slice.get('departure', id))
           this.nameOrphan(id, 'The Top no longer asks for a server that runs here; it is left alone');
       } else if (isFactKind(kind)) this.slices.apply({ op: 'delete', kind, id });
     }
+  }
+
+  /** Our copy alone said that it was there. Who runs it after all names it. */
+  private forgetPlace(server: ServerId): void {
+    this.options.records.removePlacement(server);
+    this.withheld.delete(server);
+    this.placements.delete(server);
+    this.slices.unplace(server);
+    this.replan = true;
   }
 
   /** Orphans that hosts were told of in this journal, with what they hang on. A new journal has none: there the host finds and names them itself. */
@@ -611,7 +652,9 @@ export class Site implements Omit<FollowerSink, 'query'> {
   }
 
   private put(server: ServerId, host: string): void {
-    this.slices.place(server, { host, endpoint: this.options.hosts.get(host)?.said?.endpoint });
+    const place = { host, endpoint: this.options.hosts.get(host)?.said?.endpoint };
+    if (this.withheld.has(server)) this.slices.locate(server, place);
+    else this.slices.place(server, place);
   }
 
   /** Seen gone, or never anywhere: from here on its place is free, and the Top may free its addresses. */
@@ -625,6 +668,7 @@ export class Site implements Omit<FollowerSink, 'query'> {
     });
     this.placements.delete(server);
     this.departing.delete(server);
+    this.withheld.delete(server);
     for (const port of this.slices.portsAt(server)) {
       this.values.forget('port', port);
       this.values.forget('binding', port);
@@ -736,6 +780,7 @@ export class Site implements Omit<FollowerSink, 'query'> {
         return;
       }
     }
+    if (value.status !== 'gone') this.tellHost(server);
     if (this.departing.has(server)) {
       if (value.status === 'gone') this.release(server);
       return;
